@@ -1,0 +1,66 @@
+"""Every error that simworld raises on purpose, in one tree.
+
+::
+
+    SimworldError
+    ├── UserError            bad input: one clear line, exit code 2, nothing written
+    │   ├── ScenarioError    a scenario file, an override or a parameter in it
+    │   └── RunError         a run directory: missing, foreign, locked, unwritable, damaged
+    ├── ContractError        a world or a mind broke its contract: a bug in its code
+    │   ├── ActionError      an action outside what the role declares
+    │   └── ChanceError      an address drawn twice, or a draw outside the addressed streams
+    ├── AskError             an ask without anybody to answer it
+    └── TapeError            the tape does not fit what is asked
+
+Context is added with ``add_note``, never by wrapping or copying an exception.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ActionError",
+    "AskError",
+    "ChanceError",
+    "ContractError",
+    "RunError",
+    "ScenarioError",
+    "SimworldError",
+    "TapeError",
+    "UserError",
+]
+
+
+class SimworldError(Exception):
+    """Base class of all errors that simworld raises on purpose."""
+
+
+class UserError(SimworldError):
+    """Bad input: reported as one line without a traceback, exit code 2."""
+
+
+class ScenarioError(UserError):
+    """A scenario, an override or a parameter in it cannot be used."""
+
+
+class RunError(UserError):
+    """A run directory is missing, foreign, locked, unwritable or damaged."""
+
+
+class ContractError(SimworldError):
+    """A world or a mind broke its contract."""
+
+
+class ActionError(ContractError):
+    """An action lies outside what its role declares."""
+
+
+class ChanceError(ContractError):
+    """An address of chance was drawn twice, or cannot be drawn."""
+
+
+class AskError(SimworldError):
+    """An ask was made where nobody can answer it."""
+
+
+class TapeError(SimworldError):
+    """The tape does not fit the question that is asked."""

@@ -1,0 +1,46 @@
+"""The kernel: one discrete-event loop that hosts every world and every mind. Standard library and numpy only."""
+
+from simworld.kernel._agenda import Agenda, Payload
+from simworld.kernel._asks import Answer, Ask, AskKey, Broker, Gateway, Json
+from simworld.kernel._chance import Chance
+from simworld.kernel._fields import Array, Field, Members, Role
+from simworld.kernel._kernel import Kernel, Outer
+from simworld.kernel._minds import Action, Agent, Asking, Cohort, Individuals, Rounds, Seat, Seats, Value
+from simworld.kernel._recorder import Recorder
+from simworld.kernel._roster import Group
+from simworld.kernel._tape import Tape
+from simworld.kernel._world import Acts, Moment, Turn, World
+
+__all__ = [
+    "Action",
+    "Acts",
+    "Agenda",
+    "Agent",
+    "Answer",
+    "Array",
+    "Ask",
+    "AskKey",
+    "Asking",
+    "Broker",
+    "Chance",
+    "Cohort",
+    "Field",
+    "Gateway",
+    "Group",
+    "Individuals",
+    "Json",
+    "Kernel",
+    "Members",
+    "Moment",
+    "Outer",
+    "Payload",
+    "Recorder",
+    "Role",
+    "Rounds",
+    "Seat",
+    "Seats",
+    "Tape",
+    "Turn",
+    "Value",
+    "World",
+]

@@ -1,0 +1,177 @@
+"""The rules: worlds, the moments they step through, and the turn that is their only way to the kernel."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from simworld.errors import ContractError
+from simworld.kernel._agenda import Payload
+from simworld.kernel._fields import Array, Field, Members, Role
+
+if TYPE_CHECKING:
+    from simworld.kernel._kernel import Kernel
+
+_NOTHING: Mapping[str, Array] = MappingProxyType({})
+_NO_FAULT: Mapping[int, tuple[str, str]] = MappingProxyType({})
+
+
+class Acts:
+    """What the members of one role saw and decided in one moment: arrays in member order."""
+
+    __slots__ = ("decisions", "done", "faults", "members", "mind", "role", "seen", "since")
+
+    def __init__(self, role: Role, members: Members, decisions: Members, since: int | Members) -> None:
+        self.role = role
+        self.members = members
+        self.decisions = decisions
+        self.since = since
+        """Tick at which they saw: one for all, or one each where a decision was resumed."""
+        self.seen: Mapping[str, Array] = _NOTHING
+        self.done: Mapping[str, Array] = _NOTHING
+        self.mind: Mapping[str, Array] = _NOTHING
+        self.faults: Mapping[int, tuple[str, str]] = _NO_FAULT
+        """Flagged decisions by place: (kind, detail)."""
+
+    def __getitem__(self, field: str) -> Array:
+        """One action field, shape (n, ...)."""
+        return self.done[field]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class Moment:
+    """The wakes due at one (tick, priority), with what was decided."""
+
+    __slots__ = ("acts", "priority", "tick", "waiting")
+
+    def __init__(self, tick: int, priority: int) -> None:
+        self.tick = tick
+        self.priority = priority
+        self.acts: dict[str, Acts] = {}
+        """Who decided what, by role; roles without a decision are absent."""
+        self.waiting: dict[str, Members] = {}
+        """Members that were woken while their decision is suspended: they decide nothing now."""
+
+
+class World(ABC):
+    """The rules and the state; declares roles; never decides for anybody.
+
+    State lives in the world's own attributes and is plain, picklable data. A world never keeps the turn.
+    """
+
+    roles: tuple[Role, ...] = ()
+    """The kinds of seats."""
+    measures: tuple[Field, ...] = ()
+    """What it may emit: numbers of the society over time."""
+    tick_length: float = 1.0
+    """How long one tick is, in ``tick_unit``."""
+    tick_unit: ClassVar[str] = "tick"
+    """Unit of the tables' column ``time``."""
+
+    @abstractmethod
+    def reset(self, turn: Turn) -> None:
+        """Begin an episode: set up the state, let the seats be taken (``turn.join``), schedule the first wakes."""
+
+    @abstractmethod
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
+        """What these members see now: fresh arrays of shape (n, ...), never views; shared fields without n.
+
+        A member can be observed until the end of the step in which it leaves.
+        """
+
+    @abstractmethod
+    def step(self, moment: Moment, turn: Turn) -> None:
+        """Let the moment's actions take effect, all at once."""
+
+    def on_event(self, name: str, payload: Payload, turn: Turn) -> None:  # noqa: ARG002
+        """Handle a callback entry that the world scheduled with ``turn.call``."""
+        raise ContractError(f"{type(self).__name__} scheduled {name!r} but has no on_event")
+
+
+class Turn:
+    """The world's pen: everything that it may do to the episode, and nothing else."""
+
+    __slots__ = ("_agenda", "_kernel", "tick")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.tick = 0
+        """Now."""
+        self._kernel = kernel
+        self._agenda = kernel.agenda
+
+    def draw(self, stream: str, members: Members | int = 1, method: str = "uniform", width: tuple[int, ...] = ()) -> Array:
+        """Addressed draws of this tick for members (sorted numbers, or so many from 0), float64 (n, *width).
+
+        Raises:
+            ChanceError: This address was drawn before; a second draw names another stream.
+        """
+        if not isinstance(members, np.ndarray):
+            members = np.arange(members)
+        return self._kernel.drawn(method, f"world/{stream}", self.tick, members, width)
+
+    def seats(self, role: str) -> int:
+        """How many seats of a role the scenario fills at the start."""
+        return self._kernel.roster(role).wanted
+
+    def members(self, role: str) -> Members:
+        """Who of a role is present, sorted."""
+        return self._kernel.roster(role).present()
+
+    def join(self, role: str, count: int = 1, **traits: Array) -> Members:
+        """Let newcomers take their seats; numbers are never used again.
+
+        Args:
+            role: Which role.
+            count: How many numbers are given out.
+            **traits: Declared trait fields, shape (count, ...).
+
+        Returns:
+            The numbers of those present: a fork may leave out some.
+        """
+        return self._kernel.join(role, count, traits)
+
+    def leave(self, role: str, members: Members) -> None:
+        """Let members leave for good, with a closing row at the end of this step."""
+        self._kernel.leave(role, members)
+
+    def wake(self, role: str, members: Members, tick: int | Array, priority: int = 0) -> None:
+        """Make members due: all at one tick, or each at its own (array of the members' shape).
+
+        Raises:
+            ContractError: A tick in the past, unsorted or unknown members, or a loop that never lets time pass.
+        """
+        self._kernel.roster(role).check(members, "wake")
+        if isinstance(tick, np.ndarray):
+            if len(tick) and int(tick.min()) <= self.tick:
+                self._kernel.not_past(int(tick.min()), f"wake of {role!r}")
+        elif tick <= self.tick:
+            self._kernel.not_past(tick, f"wake of {role!r}")
+        self._agenda.wake(role, members, tick, priority)
+
+    def call(self, tick: int, name: str, payload: Payload = None, priority: int = 0) -> None:
+        """Schedule a callback entry: plain data for ``on_event``.
+
+        Raises:
+            ContractError: A tick in the past, or a loop that never lets time pass.
+        """
+        if tick <= self.tick:
+            self._kernel.not_past(tick, f"call of {name!r}")
+        self._agenda.call(tick, name, payload, priority)
+
+    def reward(self, role: str, members: Members, amounts: Array, decisions: Members | None = None) -> None:
+        """Add to the members' latest decisions, or, in a role with explicit credit, to the decisions named."""
+        self._kernel.reward(role, members, amounts, decisions)
+
+    def emit(self, **measures: float) -> None:
+        """Sample declared measures of the society: one row of the table ``measures``."""
+        self._kernel.emit(measures)
+
+    def end(self) -> None:
+        """End the episode after this step: those present are ``terminated``, not ``truncated``."""
+        self._kernel.ended = True
