@@ -1,0 +1,53 @@
+# Every target sets up what it needs by itself: a virtual environment in .venv with the tested versions.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Episode processes set these themselves; tests that import numpy first need them from outside.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+
+.PHONY: help run test study bench clean
+
+help:
+	@echo "make run    the tax-policy society, offline, with its summary on screen"
+	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
+	@echo "make study  slow scientific studies (the tables that the docs quote)"
+	@echo "make bench  speed, as ratios against peers in the same run"
+	@echo "make clean  remove the virtual environment and all caches (never runs/)"
+
+run: .venv/base
+	$(BIN)/simworld run scenarios/tax_policy.yaml
+
+test: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2
+	$(BIN)/python tests/wheel.py
+
+study: .venv/dev
+	$(BIN)/python benchmarks/studies/welfare_table.py
+	$(BIN)/python benchmarks/studies/planner_controls.py
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+.venv/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "simworld needs Python 3.11 or later")'
+	$(PYTHON) -m venv .venv
+	touch $@
+
+.venv/base: .venv/python pyproject.toml constraints.txt
+	@echo "setting up .venv (once; about two minutes)"
+	$(PIP) --editable .
+	touch $@
+
+.venv/dev: .venv/python pyproject.toml constraints.txt
+	@echo "setting up .venv for development (once; about two minutes)"
+	$(PIP) --editable '.[dev]'
+	touch $@ .venv/base

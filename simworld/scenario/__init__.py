@@ -1,0 +1,71 @@
+"""Scenarios: one YAML file says which world, who fills its roles, and which variants are run.
+
+``load`` reads a file, applies overrides and checks all of it; ``cells`` are its arms times its sweep, each fully
+resolved and with a digest. Worlds and minds are found by short name through the entry-point group ``simworld``, or
+as ``module:Class``. A scenario may import what it names, so it is as trusted as code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simworld.scenario._cells import Cell, Seating, cells, check_roles
+    from simworld.scenario._load import Scenario, load
+    from simworld.scenario._models import ScenarioFile
+    from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds
+    from simworld.scenario._resolve import resolve_text, scenario_digest
+    from simworld.scenario._schema import schema
+
+# Loaded on first use: pydantic takes longer to import than a command may take to print its help.
+_MODULES = {
+    "Category": "_registry",
+    "Cell": "_cells",
+    "Found": "_registry",
+    "Scenario": "_load",
+    "ScenarioFile": "_models",
+    "Seating": "_cells",
+    "build": "_registry",
+    "cells": "_cells",
+    "check_roles": "_cells",
+    "find": "_registry",
+    "import_beside": "_registry",
+    "kinds": "_registry",
+    "load": "_load",
+    "resolve_text": "_resolve",
+    "scenario_digest": "_resolve",
+    "schema": "_schema",
+}
+
+__all__ = [
+    "Category",
+    "Cell",
+    "Found",
+    "Scenario",
+    "ScenarioFile",
+    "Seating",
+    "build",
+    "cells",
+    "check_roles",
+    "find",
+    "import_beside",
+    "kinds",
+    "load",
+    "resolve_text",
+    "scenario_digest",
+    "schema",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

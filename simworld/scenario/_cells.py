@@ -1,0 +1,318 @@
+"""Cells: every arm with every combination of the sweep, fully resolved."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from simworld.errors import ScenarioError
+from simworld.scenario._check import CORE, Checker, blocks
+from simworld.scenario._explain import Problem, dotted, found, instead
+from simworld.scenario._models import ScenarioFile
+from simworld.scenario._paths import put
+from simworld.scenario._registry import build, find
+from simworld.scenario._source import Line, Patch, Source
+from simworld.scenario._yaml import Key
+
+if TYPE_CHECKING:
+    from simworld.kernel import Agent, Cohort, Role, World
+    from simworld.scenario._load import Scenario
+
+MOST_CELLS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Seating:
+    """One group of a role in a cell."""
+
+    role: str
+    """The role that it fills."""
+    index: int
+    """Its place among the role's groups."""
+    kind: str
+    """Which mind."""
+    count: int
+    """How many members."""
+    parameters: Mapping[str, object]
+    """All parameters of the mind."""
+    where: str
+    """Line and key of the block, for messages."""
+
+    def build(self) -> Agent | Cohort:
+        """Construct the mind.
+
+        Raises:
+            ScenarioError: Its constructor refuses the parameters.
+        """
+        return build(find("agent", self.kind), self.parameters, self.where)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One arm with one combination of the sweep: all that determines its episodes besides the seed."""
+
+    arm: str
+    """Name of the arm; empty in a scenario without arms."""
+    overrides: Mapping[str, object]
+    """Values of the sweep by dotted key."""
+    resolved: Mapping[str, object]
+    """World, roles, horizon and record with all defaults: plain data with sorted keys."""
+    digest: str
+    """SHA-256 of ``resolved`` as canonical JSON, in hex."""
+    places: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
+    """Line and key of each block, for messages: by ``world`` and ``roles.<role>.<index>``."""
+
+    @property
+    def horizon(self) -> int:
+        """Length of an episode in ticks."""
+        horizon = self.resolved["horizon"]
+        assert isinstance(horizon, int)
+        return horizon
+
+    @property
+    def kind(self) -> str:
+        """Which world."""
+        return str(_block(self.resolved["world"])["kind"])
+
+    @property
+    def seatings(self) -> tuple[Seating, ...]:
+        """All groups, by role and place."""
+        seatings = []
+        for role, groups in _block(self.resolved["roles"]).items():
+            assert isinstance(groups, list)
+            for index, group in enumerate(groups):
+                where = self.places.get(f"roles.{role}.{index}", "")
+                parameters = {name: value for name, value in group.items() if name not in ("kind", "count")}
+                seatings.append(Seating(role, index, group["kind"], group["count"], parameters, where))
+        return tuple(seatings)
+
+    @property
+    def record(self) -> dict[str, int]:
+        """For every role, which decisions are recorded: every k-th, or none at 0."""
+        every = {"none": 0, "every": 1}
+        return {
+            role: every[setting] if isinstance(setting, str) else int(str(_block(setting)["every"]))
+            for role, setting in _block(self.resolved["record"]).items()
+        }
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """All that is resolved, flat: numbers, texts and plain lists by dotted key, with the arm."""
+        flat: dict[str, object] = {"arm": self.arm}
+        for key in CORE:
+            flat.update(_flat(key, self.resolved[key]))
+        return flat
+
+    def build_world(self) -> World:
+        """Construct the world.
+
+        Raises:
+            ScenarioError: Its constructor refuses the parameters.
+        """
+        given = {name: value for name, value in _block(self.resolved["world"]).items() if name != "kind"}
+        return build(find("world", self.kind), given, self.places.get("world", ""))  # type: ignore[return-value]
+
+
+def cells(scenario: Scenario) -> tuple[Cell, ...]:
+    """All cells of a scenario in file order: arms, and in each the sweep with its last key varying fastest."""
+    return scenario.cells
+
+
+def check_roles(cell: Cell, roles: Sequence[Role]) -> None:
+    """Check that a cell fills roles that its world has, with as many seats as they accept.
+
+    Raises:
+        ScenarioError: A role is unknown, or has too few or too many seats.
+    """
+    names = [role.name for role in roles]
+    counts = dict.fromkeys(_block(cell.resolved["roles"]), 0)
+    where: dict[str, str] = {}
+    for seating in cell.seatings:
+        counts[seating.role] += seating.count
+        where.setdefault(seating.role, seating.where)
+    for name in counts:
+        start = where.get(name) or f"{cell.places.get('roles', 'roles')}: {name}"
+        if name not in names:
+            raise ScenarioError(f"{start}: {cell.kind} has no such role{instead(name, names)}")
+    for role in roles:
+        count = counts.get(role.name, 0)
+        if count < role.least or (role.most is not None and count > role.most):
+            start = where.get(role.name) or f"{cell.places.get('roles', 'roles')}: {role.name}"
+            most = "" if role.most is None else f"at most {role.most}"
+            limits = " and ".join(part for part in (f"at least {role.least}" if role.least else "", most) if part)
+            raise ScenarioError(f"{start}: found {count} seats; accepted: {limits}")
+
+
+def expand(
+    model: ScenarioFile, data: Mapping[str, object], source: Source, checker: Checker
+) -> tuple[list[Cell], list[Line]]:
+    """All cells of a scenario, or what is wrong with any of them."""
+    lines = [source.line(problem) for problem in _keys(model)]
+    number = math.prod(len(values) for values in model.sweep.grid.values()) * max(1, len(model.arms))
+    if number > MOST_CELLS:
+        message = f"found {number:,} cells; accepted: at most {MOST_CELLS:,}"
+        lines.append(source.line(Problem(("sweep", "grid"), message)))
+    if lines:
+        return [], lines
+    core = {key: data[key] for key in CORE if key in data}
+    base = checker.core(core)[1]
+    # What is missing may be supplied by every arm; what is wrong stays wrong, used or not.
+    lines += [source.line(problem) for problem in base if not problem.missing]
+    made: dict[str, tuple[Cell, str]] = {}
+    roles = dict.fromkeys(_names(core, "roles"))
+    recorded: dict[str, Line] = {}
+    for variant in _variants(model):
+        patched, patches, lost = variant.apply(core)
+        lines += [source.line(problem) for problem in lost]
+        if lost:
+            continue
+        resolved, problems = checker.core(patched)
+        for problem in problems:
+            lines.append(source.cell_line(problem, patches, "" if problem in base else variant.label))
+        roles |= dict.fromkeys(_names(patched, "roles"))
+        for role in _names(patched, "record"):
+            problem = Problem(("record", role), "unknown role")
+            recorded.setdefault(role, source.cell_line(problem, patches, ""))
+        if resolved is None:
+            continue
+        cell = Cell(variant.arm, variant.grid, resolved, digest(resolved), _places(patched, patches, source))
+        if cell.digest in made:
+            message = f"{variant.label} is the same as {made[cell.digest][1]}; accepted: variants that differ"
+            lines.append(source.line(Problem(variant.key, message)))
+        made[cell.digest] = (cell, variant.label)
+    # A role may be in some arms only, so what is recorded is compared with the roles of all.
+    lines += [line.ending(instead(role, list(roles))) for role, line in recorded.items() if role not in roles]
+    if not lines:
+        lines += [source.line(problem) for problem in _without_effect(model, core, source)]
+    return [cell for cell, _ in made.values()], lines
+
+
+def _names(core: Mapping[str, object], key: str) -> list[str]:
+    block = core.get(key)
+    return list(block) if isinstance(block, dict) else []
+
+
+def canonical(value: object) -> str:
+    """Canonical JSON: sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 of a value as canonical JSON, in hex."""
+    return hashlib.sha256(canonical(value).encode("ascii")).hexdigest()
+
+
+def _without_effect(model: ScenarioFile, core: Mapping[str, object], source: Source) -> Iterator[Problem]:
+    """Overrides that no cell keeps, because arms or the sweep set the same key afterwards."""
+    targets = [target for target, _ in source.overrides if target[0] in CORE]
+    for arm in model.arms or ("",):
+        if not targets:
+            return
+        # Which keys are set does not depend on the combination, so the first of each arm stands for all.
+        variant = next(variant for variant in _variants(model) if variant.arm == arm)
+        reached = [patch.target for patch in variant.apply(core)[1]]
+        targets = [target for target in targets if any(target[: len(patch)] == patch for patch in reached)]
+    for target in targets:
+        yield Problem(target, "has no effect, as arms or the sweep set this key; accepted: keys that they leave alone")
+
+
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """Which values an arm and the sweep set."""
+
+    arm: str
+    values: tuple[tuple[str, object, Key], ...]
+    grid: Mapping[str, object]
+
+    @property
+    def label(self) -> str:
+        parts = [f"arms.{self.arm}"] if self.arm else []
+        parts += [f"sweep {key}={found(value)}" for key, value in self.grid.items()]
+        return ", ".join(parts)
+
+    @property
+    def key(self) -> Key:
+        return ("arms", self.arm) if self.arm and not self.grid else ("sweep", "grid")
+
+    def apply(self, core: Mapping[str, object]) -> tuple[dict[str, object], list[Patch], list[Problem]]:
+        """The core with the values set, where each went, and which could not be set."""
+        patched, patches, problems = dict(core), [], []
+        for text, value, source in self.values:
+            try:
+                patched, target = put(patched, text, value)
+            except ValueError as error:
+                problems.append(Problem(source, str(error)))
+            else:
+                patches.append(Patch(target, source))
+        return patched, patches, problems
+
+
+def _variants(model: ScenarioFile) -> Iterator[_Variant]:
+    grid = model.sweep.grid
+    choices = [[(key, index) for index in range(len(values))] for key, values in grid.items()]
+    for arm in model.arms or ("",):
+        # From the outside in, whatever the order in the file: a whole role first, then a parameter in it.
+        keys = sorted(model.arms.get(arm, {}), key=lambda key: (key.count("."), key))
+        own = [(key, model.arms[arm][key], ("arms", arm, key)) for key in keys]
+        for choice in itertools.product(*choices):
+            swept: list[tuple[str, object, Key]] = [
+                (key, grid[key][index], ("sweep", "grid", key, index))
+                for key, index in sorted(choice, key=lambda pair: (pair[0].count("."), pair[0]))
+            ]
+            yield _Variant(arm, (*own, *swept), {key: grid[key][index] for key, index in choice})
+
+
+def _keys(model: ScenarioFile) -> Iterator[Problem]:
+    """Keys of arms and sweeps that may not be set there, or are set twice."""
+    places: list[tuple[str, Key]] = [(key, ("arms", arm, key)) for arm, own in model.arms.items() for key in own]
+    places += [(key, ("sweep", "grid", key)) for key in model.sweep.grid]
+    for text, place in places:
+        first = text.partition(".")[0]
+        if first not in CORE:
+            shared = " (arms share seeds)" if first in ("seed", "episodes") else ""
+            yield Problem(place, f"found the key {found(text)}{shared}{instead(first, CORE)}")
+    for key, values in model.sweep.grid.items():
+        seen: dict[str, int] = {}
+        for index, value in enumerate(values):
+            if seen.setdefault(canonical(value), index) != index:
+                yield Problem(
+                    ("sweep", "grid", key, index), f"found {found(value)} again; accepted: values that differ"
+                )
+        for text, place in places:
+            if place != ("sweep", "grid", key) and (text == key or text.startswith(f"{key}.")):
+                yield Problem(place, f"also set by {dotted(('sweep', 'grid'))}: {key}; accepted: one of them")
+
+
+def _places(core: Mapping[str, object], patches: Sequence[Patch], source: Source) -> dict[str, str]:
+    places = {}
+    for block in blocks(core):
+        key = (*block.key, 0) if len(block.key) == 2 else block.key
+        places[".".join(map(str, key))] = _where(block.key, patches, source)
+    places["roles"] = _where(("roles",), patches, source)
+    return places
+
+
+def _where(key: Key, patches: Sequence[Patch], source: Source) -> str:
+    line = source.cell_line(Problem(key, ""), patches, "")
+    return line.text.removesuffix(": ")
+
+
+def _block(value: object) -> Mapping[str, object]:
+    assert isinstance(value, Mapping)
+    return value
+
+
+def _flat(key: str, value: object) -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for name, below in value.items():
+            yield from _flat(f"{key}.{name}", below)
+    elif isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+        for index, below in enumerate(value):
+            yield from _flat(f"{key}.{index}", below)
+    else:
+        yield key, value

@@ -1,0 +1,141 @@
+"""Checking what determines an episode: the blocks against their models, and the parameters against their classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from simworld.errors import ScenarioError
+from simworld.scenario._explain import Problem, Schema, explain
+from simworld.scenario._models import Core
+from simworld.scenario._registry import Category, Found, find
+from simworld.scenario._yaml import Key
+
+Model = TypeVar("Model", bound=BaseModel)
+CORE = ("world", "roles", "horizon", "record")
+"""Keys that determine an episode, so arms and sweeps may set them."""
+
+
+@cache
+def schema_of(model: type[BaseModel]) -> Schema:
+    """The JSON schema of a model."""
+    return model.model_json_schema()
+
+
+def validate(model: type[Model], data: Mapping[str, object]) -> tuple[Model | None, list[Problem]]:
+    """The data as a model, or what is wrong with it."""
+    try:
+        return model.model_validate_json(json.dumps(data)), []
+    except ValidationError as error:
+        return None, explain(error.errors(include_url=False), data, schema_of(model))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The world's block, or one group of a role."""
+
+    key: Key
+    """Where it lies in the scenario."""
+    category: Category
+    """World or agent."""
+    data: Mapping[str, object]
+    """The block as it is written."""
+
+
+def blocks(core: Mapping[str, object]) -> Iterator[Block]:
+    """All blocks that name a kind, in file order; what is malformed is passed over."""
+    world = core.get("world")
+    if isinstance(world, dict) and isinstance(world.get("kind"), str):
+        yield Block(("world",), "world", world)
+    roles = core.get("roles")
+    for role, value in roles.items() if isinstance(roles, dict) else ():
+        for key, group in groups_of(role, value):
+            if isinstance(group, dict) and isinstance(group.get("kind"), str):
+                yield Block(key, "agent", group)
+
+
+def groups_of(role: str, value: object) -> list[tuple[Key, object]]:
+    """The groups of a role with their places: one group need not stand in a list."""
+    if isinstance(value, list):
+        return [(("roles", role, index), group) for index, group in enumerate(value)]
+    return [(("roles", role), value)]
+
+
+@dataclass(slots=True, eq=False)
+class Checker:
+    """Checks cells, each kind and each block once."""
+
+    cause: ScenarioError | None = None
+    """The first error while a kind was looked up, with its own cause."""
+    _found: dict[tuple[Category, str], Found | str] = field(default_factory=dict)
+    _known: dict[tuple[Category, str], tuple[dict[str, object] | None, list[Problem]]] = field(default_factory=dict)
+
+    def find(self, category: Category, kind: str) -> Found | str:
+        """What a kind names, or why it cannot be used."""
+        key = (category, kind)
+        if key not in self._found:
+            try:
+                self._found[key] = find(category, kind)
+            except ScenarioError as error:
+                self.cause = self.cause or error
+                self._found[key] = str(error)
+        return self._found[key]
+
+    def block(self, block: Block) -> tuple[dict[str, object] | None, list[Problem]]:
+        """A block with all defaults, as plain data, or what is wrong with it."""
+        key = (block.category, json.dumps(block.data, sort_keys=True))
+        if key not in self._known:
+            self._known[key] = self._block(block)
+        resolved, problems = self._known[key]
+        return resolved, [Problem(block.key + problem.key, problem.message) for problem in problems]
+
+    def _block(self, block: Block) -> tuple[dict[str, object] | None, list[Problem]]:
+        kind = str(block.data["kind"])
+        found = self.find(block.category, kind)
+        if isinstance(found, str):
+            return None, [Problem(("kind",), found)]
+        reserved = found.parameters.reserved
+        given = {name: value for name, value in block.data.items() if name not in reserved}
+        resolved, problems = found.parameters.check(given)
+        if resolved is None:
+            return None, problems
+        own: dict[str, object] = {"kind": kind}
+        if block.category == "agent":
+            own["count"] = block.data.get("count", 1)
+        return dict(sorted({**own, **resolved}.items())), problems
+
+    def blocks(self, core: Mapping[str, object], problems: list[Problem]) -> dict[Key, dict[str, object]]:
+        """All blocks that can be resolved; what is wrong with the others is added, once per place."""
+        resolved = {}
+        for block in blocks(core):
+            made, wrong = self.block(block)
+            known = {problem.key for problem in problems}
+            problems += [problem for problem in wrong if problem.key not in known]
+            if made is not None:
+                resolved[block.key] = made
+        return resolved
+
+    def core(self, core: Mapping[str, object]) -> tuple[dict[str, object] | None, list[Problem]]:
+        """What determines an episode, fully resolved, or what is wrong with it."""
+        model, problems = validate(Core, core)
+        resolved = self.blocks(core, problems)
+        if model is None or problems:
+            return None, problems
+        written = core["roles"]
+        assert isinstance(written, dict)
+        roles = {role: [resolved[key] for key, _ in groups_of(role, written[role])] for role in sorted(written)}
+        record = {role: _recorded(model, role) for role in roles}
+        return {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}, []
+
+
+def _recorded(model: Core, role: str) -> object:
+    """How a role is recorded, in one spelling."""
+    setting = model.record.get(role, "every")
+    if isinstance(setting, str):
+        return setting
+    return "every" if setting.every == 1 else {"every": setting.every}

@@ -1,0 +1,186 @@
+"""Finding worlds and minds by the name that a scenario gives them.
+
+A scenario may import what it names (``module:Class``, or whatever an installed package has registered), so loading
+one runs code: a scenario is as trusted as the programs on this machine. Read a stranger's before you load it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from simworld.errors import ScenarioError, UserError
+from simworld.scenario._explain import instead, listing
+from simworld.scenario._parameters import Parameters, parameters_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Category: TypeAlias = Literal["world", "agent"]
+"""What a kind is: the rules, or a mind (an agent or a cohort)."""
+
+GROUP = "simworld"
+"""The entry-point group; names in it are ``world.<kind>`` and ``agent.<kind>``."""
+
+_RESERVED: dict[str, tuple[str, ...]] = {"world": ("kind",), "agent": ("kind", "count")}
+_BASES = {"world": "a World", "agent": "an Agent or a Cohort"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A world or a mind that a scenario may name."""
+
+    category: Category
+    """World or agent."""
+    kind: str
+    """The name under which it was found."""
+    cls: type
+    """The class."""
+    parameters: Parameters
+    """What its constructor takes."""
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring, or nothing."""
+        lines = (inspect.getdoc(self.cls) or "").splitlines() if "__doc__" in vars(self.cls) else []
+        return lines[0] if lines else ""
+
+
+def find(category: Category, kind: str) -> Found:
+    """Find a class by its short name or as ``module:Class``; this imports its module.
+
+    Raises:
+        ScenarioError: The kind is unknown, its module cannot be imported, or it is the wrong sort of class.
+    """
+    if ":" in kind:
+        reference, owner = kind, ""
+    else:
+        entry = _entry(category, kind)
+        reference = entry.value.partition("[")[0].strip()
+        owner = f" (registered by {entry.dist.name})" if entry.dist is not None else ""
+    cls = _import(category, reference, f"kind {kind!r}{owner}")
+    return Found(category, kind, cls, parameters_of(cls, _RESERVED[category]))
+
+
+def import_beside(folder: str | os.PathLike[str]) -> None:
+    """Let ``module:Class`` name modules in this folder too, for the rest of the process.
+
+    Installed modules come first: a file beside a scenario never stands in for one of theirs.
+    """
+    path = str(Path(folder).resolve())
+    if path not in sys.path:
+        sys.path.append(path)
+
+
+def kinds(category: Category) -> dict[str, str]:
+    """All registered short names of a category with the first line of each docstring; this imports each.
+
+    Raises:
+        ScenarioError: One of them cannot be imported or is the wrong sort of class.
+    """
+    return {kind: find(category, kind).summary for kind in known(category)}
+
+
+def known(category: Category) -> list[str]:
+    """All registered short names of a category, sorted; this imports none."""
+    start = f"{category}."
+    return sorted(name.removeprefix(start) for name in _entries(tuple(sys.path)) if name.startswith(start))
+
+
+def build(found: Found, params: Mapping[str, object], where: str = "") -> object:
+    """Construct what was found.
+
+    Args:
+        found: The class and its parameters.
+        params: Values by parameter, as they stand in a scenario; what is left out takes its default.
+        where: File, line and key of the block, for messages.
+
+    Raises:
+        ScenarioError: A parameter is unknown, missing or not accepted, or the constructor refuses the values.
+    """
+    start = f"{where}: " if where else ""
+    problems = found.parameters.check(params)[1]
+    if problems:
+        first = problems[0]
+        raise ScenarioError(f"{start}{'.'.join(map(str, first.key))}: {first.message}")
+    try:
+        return found.parameters.construct(params)
+    except (ValueError, UserError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ScenarioError(f"{start}{found.kind}: {reason}") from error
+
+
+def _entry(category: Category, kind: str) -> EntryPoint:
+    entries = _entries(tuple(sys.path)).get(f"{category}.{kind}", [])
+    if not entries:
+        names = known(category)
+        raise ScenarioError(f"unknown kind {kind!r}{instead(kind, [*names, 'module:Class'])}")
+    values = {entry.value: entry for entry in entries}
+    if len(values) > 1:
+        owners = sorted(f"{e.dist.name if e.dist else 'somebody'} ({e.value})" for e in values.values())
+        raise ScenarioError(f"kind {kind!r} is registered by {' and by '.join(owners)}; accepted: module:Class")
+    return entries[0]
+
+
+@functools.lru_cache(maxsize=4)
+def _entries(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:  # noqa: ARG001  a changed path is another answer
+    # Imported here: most commands never look a short name up, and scanning all distributions takes a while.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
+    entries: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=GROUP):
+        entries.setdefault(entry.name, []).append(entry)
+    return entries
+
+
+def _import(category: Category, reference: str, what: str) -> type:
+    module_name, _, attribute = reference.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ScenarioError(f"{what} cannot be imported: {type(error).__name__}: {reason}") from error
+    cls: object = module
+    for part in attribute.split("."):
+        cls = getattr(cls, part, None)
+    if cls is None:
+        names = [
+            name for name, value in vars(module).items() if _fits(category, value) and not inspect.isabstract(value)
+        ]
+        raise ScenarioError(f"{what}: {module_name} has no {attribute!r}{instead(attribute, names)}")
+    if not _fits(category, cls):
+        raise ScenarioError(f"{what} is {_sort(cls)}; accepted: {_BASES[category]}")
+    assert isinstance(cls, type)
+    if inspect.isabstract(cls):
+        lacking = listing(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise ScenarioError(f"{what} is abstract; accepted: a class that defines {lacking}")
+    return cls
+
+
+def _fits(category: Category, cls: object) -> bool:
+    return isinstance(cls, type) and (_is_world(cls) if category == "world" else _is_agent(cls))
+
+
+def _is_world(cls: type) -> bool:
+    from simworld.kernel import World  # noqa: PLC0415  numpy is needed only once something is resolved
+
+    return issubclass(cls, World)
+
+
+def _is_agent(cls: type) -> bool:
+    from simworld.kernel import Agent, Cohort  # noqa: PLC0415
+
+    return issubclass(cls, Agent | Cohort)
+
+
+def _sort(value: object) -> str:
+    if not isinstance(value, type):
+        return f"a {type(value).__name__}, not a class"
+    return "a World" if _is_world(value) else "an Agent or a Cohort" if _is_agent(value) else "another sort of class"
