@@ -1,0 +1,195 @@
+"""Opening a run: its tables, also while it goes on or after it was killed."""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import pandas as pd
+    import pyarrow as pa
+
+    from simworld_analysis._files import TableFile
+SCHEMA_VERSION = "1"
+_MANIFEST = "run.json"
+_TRIES = 20
+
+
+class OpenError(ValueError):
+    """What was to be opened is not a run, is damaged, or has no such table."""
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a run directory.
+
+    Raises:
+        OpenError: It is not a run directory, or was written by another version of the layout.
+    """
+    return Run(Path(path))
+
+
+class Run:
+    """A run directory, opened for reading. Every call reads what is there now: a run may still be going on.
+
+    Rows come from sealed parts, sealed episodes, and the complete batches of the streams of episodes that are
+    running or were killed; no episode is read twice. Units and meanings are in the schemas.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest = path / _MANIFEST
+        if not manifest.is_file():
+            raise OpenError(f"{path} is not a run directory: it has no {_MANIFEST}")
+        found = self.manifest.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise OpenError(f"{manifest}: schema version {found!r}; accepted: {SCHEMA_VERSION!r}")
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What ``run.json`` says now."""
+        path = self.path / _MANIFEST
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise OpenError(f"{path}: not readable ({error})") from error
+        if not isinstance(data, dict):
+            raise OpenError(f"{path}: not a manifest")
+        return data
+
+    @property
+    def status(self) -> str:
+        """The manifest's status; ``interrupted`` where it says ``running`` but nobody works on it any more."""
+        status = str(self.manifest.get("status"))
+        return "interrupted" if status == "running" and not _is_locked(self.path) else status
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables that are there, sorted; ``chain`` is the hash chain."""
+        return sorted(self._folders())
+
+    def schema(self, name: str) -> pa.Schema:
+        """Columns of a table over all its files, with ``unit`` and ``meaning`` as field metadata."""
+        found: pa.Schema = _reading().common([f.schema for f in self._files(name)])
+        return found
+
+    def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A table batch by batch, for what does not fit into memory; every batch has the same schema.
+
+        Args:
+            name: The table.
+            columns: Which columns, in which order; all by default.
+
+        Raises:
+            OpenError: No such table or column, or a damaged file.
+        """
+        reading, files = _reading(), self._files(name)
+        schema = reading.selected(reading.common([f.schema for f in files]), name, columns)
+        try:
+            yield from reading.batches(files, schema)
+        except FileNotFoundError as error:
+            raise OpenError(f"{error.filename}: merged into a part while it was read; read the table again") from error
+
+    def arrow(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A table as pyarrow's, with one dictionary per column. Arguments and errors as in ``batches``."""
+        reading = _reading()
+        for _ in range(_TRIES):
+            files = self._files(name)
+            schema = reading.selected(reading.common([f.schema for f in files]), name, columns)
+            try:
+                return reading.table(files, schema)
+            except FileNotFoundError:
+                continue  # merged into a part while it was read
+        raise OpenError(f"table {name!r} of {self.path} changes faster than it can be read")
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """A table as a pandas frame. Arguments and errors as in ``batches``."""
+        frame: pd.DataFrame = self.arrow(name, columns).to_pandas()
+        return frame
+
+    @property
+    def measures(self) -> list[str]:
+        """Names of the measures that the world emitted."""
+        return [n for n in self.schema("measures").names if n not in ("episode", "tick", "time")]
+
+    def units(self, name: str) -> dict[str, str]:
+        """Units of a table's columns; empty texts where there are none."""
+        return {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in self.schema(name)}
+
+    def sizes(self) -> dict[str, tuple[int, int]]:
+        """Rows and bytes on disk of every table that holds something readable."""
+        found = {}
+        for name, folder in sorted(self._folders().items()):
+            if _listing(folder):
+                rows = sum(batch.num_rows for batch in self.batches(name, columns=["episode"]))
+                found[name] = (rows, sum(p.stat().st_size for p in folder.iterdir()))
+        return found
+
+    def codebook(self) -> pd.DataFrame:
+        """All columns of all tables: table, column, type, unit, meaning."""
+        import pandas as pd  # noqa: PLC0415  importing this package must stay cheap
+
+        rows = [
+            (table, f.name, str(f.type), *((f.metadata or {}).get(k, b"").decode() for k in (b"unit", b"meaning")))
+            for table in self.tables
+            for f in self.schema(table)
+        ]
+        return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _folders(self) -> dict[str, Path]:
+        folders = {f.name: f for f in (self.path / "tables").glob("*/")}
+        if (self.path / "tape" / "chain").is_dir():
+            folders["chain"] = self.path / "tape" / "chain"
+        return folders
+
+    def _files(self, name: str) -> list[TableFile]:
+        """The files that hold a table: parts in their order, then episodes that no part holds."""
+        folder = self._folders().get(name)
+        if folder is None:
+            near = difflib.get_close_matches(name, self.tables, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.tables) or 'none'}"
+            raise OpenError(f"{self.path} has no table {name!r}; {hint}")
+        for _ in range(_TRIES):
+            before = _listing(folder)
+            try:
+                files: list[TableFile] = _reading().chosen(folder, before)
+            except FileNotFoundError:
+                # Episodes are merged into a part while we look: look again.
+                continue
+            if _listing(folder) == before:
+                if not files:
+                    raise OpenError(f"{folder} holds nothing readable yet")
+                return files
+        raise OpenError(f"{folder} changes faster than it can be read")
+
+
+def _reading() -> ModuleType:
+    """What needs pyarrow, imported when the first table is read."""
+    from simworld_analysis import _files  # noqa: PLC0415
+
+    return _files
+
+
+def _listing(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir() if p.suffix in (".arrow", ".arrows"))
+
+
+def _is_locked(run: Path) -> bool:
+    try:
+        with (run / "run.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False

@@ -1,0 +1,80 @@
+"""The command `simworld`. Subcommands are imported only when they are called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from simworld.errors import UserError
+from simworld.threads import pin_threads
+
+__all__ = ["cli", "main"]
+
+_COMMANDS = {
+    "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
+    "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
+    "replay": ("simworld.cli._replay:replay", "Re-execute a run from its tape and compare every moment."),
+    "validate": ("simworld.cli._validate:validate", "Check a scenario without running it."),
+    "list": ("simworld.cli._list:list_", "List worlds, agents and scenarios, a line each."),
+    "schema": ("simworld.cli._list:schema", "Print the JSON schema of scenario files, for editors."),
+}
+
+
+class _Lazy(click.Group):
+    """A group whose help needs no import of any subcommand."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _, name = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches  # noqa: PLC0415  only for a typo
+
+            near = get_close_matches(args[0], _COMMANDS, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; accepted: {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.command(
+    cls=_Lazy,
+    epilog="Example: simworld run scenarios/tax_policy.yaml --episodes 10",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="simworld", prog_name="simworld")
+def cli() -> None:
+    """Simulate societies of heterogeneous agents, study their behaviour, and rewind them."""
+
+
+def main() -> None:
+    """Run the command: user errors are one line and exit code 2, Ctrl-C is exit code 130."""
+    # Before anything imports numpy: with other numbers of threads, bits differ.
+    pin_threads()
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except UserError as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(130)

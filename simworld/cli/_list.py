@@ -1,0 +1,56 @@
+"""`simworld list` and `simworld schema`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.command(name="list", epilog="Example: simworld list agents")
+@click.argument("what", type=click.Choice(["all", "worlds", "agents", "scenarios"]), default="all")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_(what: str, as_json: bool) -> int:
+    """List worlds, agents and the scenarios of this folder, a line each."""
+    from simworld.scenario import kinds  # noqa: PLC0415
+
+    listed: dict[str, dict[str, str]] = {}
+    if what in {"all", "worlds"}:
+        listed["worlds"] = dict(kinds("world"))
+    if what in {"all", "agents"}:
+        listed["agents"] = dict(kinds("agent"))
+    if what in {"all", "scenarios"}:
+        listed["scenarios"] = _scenarios()
+    if as_json:
+        click.echo(json.dumps(listed))
+        return 0
+    for heading, entries in listed.items():
+        click.echo(heading)
+        width = max(map(len, entries), default=0)
+        for name, line in entries.items():
+            click.echo(f"  {name:<{width}}  {line}")
+    return 0
+
+
+@click.command(epilog="Example: simworld schema > scenario.schema.json")
+def schema() -> int:
+    """Print the JSON schema of scenario files, with the parameters of every registered world and agent."""
+    from simworld.scenario import schema as build  # noqa: PLC0415
+
+    click.echo(json.dumps(build(), indent=2))
+    return 0
+
+
+def _scenarios() -> dict[str, str]:
+    """Scenario files below ./scenarios, with their descriptions."""
+    from simworld.errors import ScenarioError  # noqa: PLC0415
+    from simworld.scenario import load  # noqa: PLC0415
+
+    found = {}
+    for path in sorted(Path("scenarios").glob("**/*.yaml")):
+        try:
+            found[str(path)] = load(path).model.description
+        except ScenarioError as error:
+            found[str(path)] = f"not valid: {str(error).splitlines()[0]}"
+    return found

@@ -1,0 +1,27 @@
+"""Execution: episodes become runs, in this process or in many, and runs are replayed."""
+
+from simworld.execution._board import Board, Slot
+from simworld.execution._episode import run_episode
+from simworld.execution._plan import check
+from simworld.execution._replay import EpisodeReplay, Replay, replay_run
+from simworld.execution._run import Order, Outcome, execute
+from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.execution._watch import Plan, Unwatched, Watcher
+
+__all__ = [
+    "Board",
+    "EpisodeReplay",
+    "EpisodeResult",
+    "EpisodeSpec",
+    "Order",
+    "Outcome",
+    "Plan",
+    "Replay",
+    "Slot",
+    "Unwatched",
+    "Watcher",
+    "check",
+    "execute",
+    "replay_run",
+    "run_episode",
+]

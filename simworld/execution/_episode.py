@@ -1,0 +1,85 @@
+"""`run_episode`: the only function that is shipped to workers."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from simworld.errors import TapeError
+from simworld.execution._board import Slot
+from simworld.execution._build import Seating, build_society
+from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.kernel import Broker, Gateway, Kernel, Tape, World
+from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables
+
+
+def tape_path(run: Path, episode: str) -> Path:
+    """Where the asks of an episode are taped."""
+    return run / "tape" / f"{episode}.jsonl"
+
+
+def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None) -> EpisodeResult:
+    """Run one episode to its end and seal its tables.
+
+    Whatever the world or a mind raises becomes the episode's own result, with its traceback in the table
+    ``episodes``: it does not end the run. Only what concerns the run itself (the disk, the tape) is raised.
+
+    Args:
+        spec: The episode.
+        slot: Where to report progress, and to be asked to stop.
+        gateway: Who answers asks that are not on the tape.
+
+    Raises:
+        RunError: Tables cannot be written.
+        TapeError: The tape does not fit the episode.
+    """
+    begun = time.monotonic()
+    if slot is not None:
+        slot.begin(spec.number)
+    world, seating = build_society(spec.resolved, spec.import_from)
+    kernel = Kernel(world, seating, spec.seed, spec.horizon)
+    recorder = _recorder(spec, world, seating)
+    tape = Tape(tape_path(spec.run, spec.id))
+    kernel.attach(recorder, Broker(gateway, tape))
+    status, error = "success", ""
+    try:
+        while kernel.step():
+            if slot is not None and slot.tick(kernel.tick):
+                status = "interrupted"
+                break
+    except (TapeError, OSError):
+        recorder.abandon()
+        raise
+    except Exception:  # noqa: BLE001  kept as data: the row of this episode holds the traceback
+        status, error = "failed", traceback.format_exc()
+    finally:
+        tape.close()
+        if slot is not None:
+            slot.end()
+    seconds = time.monotonic() - begun
+    if status == "interrupted":
+        recorder.interrupt()
+    else:
+        recorder.telemetry("seconds", seconds)
+        recorder.finish("failed" if error else "success", kernel.moments, kernel.tick, error or None)
+    return EpisodeResult(
+        spec.number,
+        spec.id,
+        status,
+        decisions=recorder.decisions,
+        faults=recorder.faults,
+        moments=kernel.moments,
+        chain=kernel.chain.hex(),
+        error=error,
+        seconds=seconds,
+    )
+
+
+def _recorder(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeRecorder:
+    key = EpisodeKey(spec.id, spec.cell, spec.arm, spec.seed, spec.parameters)
+    record: Any = spec.resolved["record"]
+    kinds: Any = spec.kinds
+    tables = EpisodeTables.of(key, world, seating, record, kinds)
+    return EpisodeRecorder(spec.run, tables)

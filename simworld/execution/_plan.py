@@ -1,0 +1,64 @@
+"""From a scenario to the episodes of its run, in canonical order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from simworld.errors import RunError, ScenarioError
+from simworld.execution._build import build_seating
+from simworld.execution._spec import EpisodeSpec
+from simworld.recording import Manifest, parameter_types
+from simworld.scenario import Scenario, cells, check_roles, load, scenario_digest
+
+
+def check(scenario: Scenario) -> None:
+    """Check what only the built world can tell: roles, seats, and whether the minds fit them.
+
+    Raises:
+        ScenarioError: With file, line and key of the block that does not fit.
+    """
+    for cell in cells(scenario):
+        world = cell.build_world()
+        check_roles(cell, world.roles)
+        unknown = set(scenario.model.measures) - {f.name for f in world.measures}
+        if unknown:
+            known = ", ".join(f.name for f in world.measures)
+            raise ScenarioError(f"{scenario.place(('measures',))}: unknown measure {sorted(unknown)[0]!r}; accepted: {known}")
+        resolved: Any = cell.resolved
+        build_seating(resolved["roles"], world, cell.places)
+
+
+def specs_of(scenario: Scenario, run: Path) -> list[EpisodeSpec]:
+    """Episodes of a scenario in canonical order: cells in file order, then seeds."""
+    found = cells(scenario)
+    sweep: Any = [c.overrides for c in found]
+    kinds = parameter_types(sweep)
+    here = str(scenario.path.resolve().parent)
+    specs = []
+    for cell in found:
+        for seed in scenario.seeds:
+            resolved: Any = cell.resolved
+            parameters: Any = dict(cell.overrides)
+            specs.append(
+                EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here)
+            )
+    return specs
+
+
+def specs_of_run(run: Path, manifest: Manifest) -> list[EpisodeSpec]:
+    """Episodes of a run directory, from the scenario as it was resolved.
+
+    Raises:
+        RunError: The resolved scenario is missing, or is not the one that was run.
+    """
+    path = run / "resolved.yaml"
+    if not path.exists():
+        raise RunError(f"{run}: resolved.yaml is missing")
+    try:
+        scenario = load(path, import_from=manifest.source)
+    except ScenarioError as error:
+        raise RunError(f"{error} (the run cannot be built again here)") from error
+    if scenario_digest(scenario) != manifest.digest:
+        raise RunError(f"{path}: not the scenario that was run (its digest differs from run.json)")
+    return specs_of(scenario, run)

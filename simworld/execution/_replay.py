@@ -1,0 +1,163 @@
+"""Replay: re-execute a run from its tape, asking nobody, and compare every link of the hash chain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from simworld.errors import RunError
+from simworld.execution._build import build_society
+from simworld.execution._episode import tape_path
+from simworld.execution._plan import specs_of_run
+from simworld.execution._spec import EpisodeSpec
+from simworld.kernel import Acts, Answer, Array, Ask, Broker, Kernel, Members, Tape
+from simworld.recording import Environment, Link, damaged_files, read_links, read_manifest
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeReplay:
+    """How the replay of one episode compares."""
+
+    episode: str
+    arm: str
+    seed: int
+    moments: int
+    """Moments that were compared."""
+    difference: str = ""
+    """The first moment that differs, in words; empty if all are identical."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """How the replay of a run compares."""
+
+    run: Path
+    episodes: tuple[EpisodeReplay, ...]
+    damaged: tuple[str, ...] = ()
+    """Sealed files whose digest is not the one in run.json."""
+    unlike: str = ""
+    """What about this machine differs from the one that recorded the run, if anything does."""
+
+    @property
+    def identical(self) -> bool:
+        """Whether every moment of every episode is the same, and no table was changed."""
+        return not self.damaged and all(not e.difference for e in self.episodes)
+
+    def lines(self) -> list[str]:
+        """The result in words."""
+        moments = sum(e.moments for e in self.episodes)
+        if self.identical:
+            return [f"identical: {len(self.episodes)} episodes, {moments:,} moments"]
+        lines = [
+            f"{e.episode} (arm {e.arm or '-'}, seed {e.seed}): {e.difference}" for e in self.episodes if e.difference
+        ]
+        lines += [f"{name}: its digest is not the one in run.json" for name in self.damaged]
+        return [*lines, *([self.unlike] if self.unlike else [])]
+
+    def as_dict(self) -> dict[str, object]:
+        """The result as plain data."""
+        return {"run": str(self.run), "identical": self.identical, "damaged": self.damaged, "episodes": [asdict(e) for e in self.episodes]}
+
+
+def replay_run(
+    run: Path, episodes: Sequence[str] = (), advance: Callable[[int, int], None] = lambda _done, _total: None
+) -> Replay:
+    """Re-execute the finished episodes of a run, or those named.
+
+    Args:
+        run: A run directory.
+        episodes: Ids of episodes; none means all.
+        advance: Told (done, total) after each.
+
+    Raises:
+        RunError: Not a run directory, nothing finished in it, or an episode that it does not have.
+    """
+    manifest = read_manifest(run)
+    recorded = read_links(run)
+    specs = [s for s in specs_of_run(run, manifest) if s.id in recorded]
+    known = {s.id for s in specs}
+    unknown = [e for e in episodes if e not in known]
+    if unknown:
+        raise RunError(f"{run}: no finished episode {unknown[0]!r}; it has {', '.join(sorted(known)[:5])}, ...")
+    if not specs:
+        raise RunError(f"{run}: no finished episode to replay")
+    chosen = [s for s in specs if not episodes or s.id in episodes]
+    results = []
+    for done, spec in enumerate(chosen):
+        advance(done, len(chosen))
+        results.append(_replay_episode(spec, recorded[spec.id]))
+    return Replay(run, tuple(results), tuple(damaged_files(run, manifest)), _unlike(manifest.environment))
+
+
+def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
+    world, seating = build_society(spec.resolved, spec.import_from)
+    kernel = Kernel(world, seating, spec.seed, spec.horizon)
+    checker = _Checker(links)
+    kernel.attach(checker, Broker(None, Tape(tape_path(spec.run, spec.id))))
+    difference = ""
+    try:
+        kernel.run()
+        if checker.number < len(links):
+            difference = f"ended after moment {checker.number}; the run has {len(links)}"
+    except _Differs as found:
+        difference = str(found)
+    except Exception as error:  # noqa: BLE001  an episode that failed must fail again, at the same moment
+        if checker.number < len(links):
+            difference = f"moment {checker.number}, tick {kernel.tick}: {type(error).__name__}: {error}"
+    return EpisodeReplay(spec.id, spec.arm, spec.seed, checker.number, difference)
+
+
+class _Differs(Exception):  # noqa: N818  a signal within this module, never an error
+    """The first moment that is not the same."""
+
+
+class _Checker:
+    """A recorder that keeps nothing and compares every link."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self._links = links
+        self.number = 0
+
+    def linked(self, tick: int, priority: int, link: bytes) -> None:
+        """Compare a moment."""
+        if self.number >= len(self._links):
+            raise _Differs(f"tick {tick}: a moment that the run does not have")
+        expected = self._links[self.number]
+        if expected != (tick, priority, link):
+            where = f"first difference at moment {self.number}, tick {expected[0]}"
+            raise _Differs(where if (expected[0], expected[1]) == (tick, priority) else f"{where} (replay: tick {tick})")
+        self.number += 1
+
+    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
+        """Nothing."""
+
+    def left(self, role: str, tick: int, members: Members) -> None:
+        """Nothing."""
+
+    def decided(self, role: str, tick: int, acts: Acts) -> None:
+        """Nothing."""
+
+    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
+        """Nothing."""
+
+    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:
+        """Nothing."""
+
+    def sampled(self, tick: int, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
+        """Nothing."""
+
+    def faulted(self, tick: int, role: str, member: int, decision: int, fault: tuple[str, str]) -> None:
+        """Nothing."""
+
+
+def _unlike(recorded: Environment) -> str:
+    here = Environment.here()
+    facts = ("packages", "python", "cpu")
+    differing = [name for name in facts if getattr(recorded, name) != getattr(here, name)]
+    if not differing:
+        return ""
+    return f"note: recorded with another {', '.join(differing)}; identity is promised for the same versions and CPU only"

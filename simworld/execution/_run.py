@@ -1,0 +1,215 @@
+"""`execute`: a scenario becomes a run directory, or continues one."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from simworld import __version__
+from simworld.errors import RunError
+from simworld.execution._board import Board
+from simworld.execution._executors import Executor, InProcess, LocalProcesses
+from simworld.execution._plan import check, specs_of
+from simworld.execution._spec import EpisodeSpec
+from simworld.execution._watch import Plan, Unwatched, Watcher
+from simworld.recording import (
+    Environment,
+    EpisodeRow,
+    FoundRun,
+    Manifest,
+    RunLock,
+    compact,
+    create_run,
+    find_run,
+    inventory,
+    read_episodes,
+    read_manifest,
+)
+from simworld.scenario import Scenario, cells, resolve_text, scenario_digest
+from simworld.threads import VARIABLES, pin_threads
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run, where, and how."""
+
+    scenario: Scenario
+    out: Path = Path("runs")
+    """Folder in which run directories are made."""
+    jobs: int = 1
+    """Worker processes on this machine; 1 is this process."""
+    new: bool = False
+    """Start another run even if this scenario was run before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    run: Path
+    status: str
+    """success, partial, error or interrupted."""
+    reason: str = ""
+    finished_before: bool = False
+    """Nothing was run: an earlier run of the same scenario is finished."""
+
+
+def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
+    """Run a scenario: a new run directory, or the unfinished one of the same scenario.
+
+    Raises:
+        ScenarioError: The scenario does not fit its world.
+        RunError: The directory cannot be written, or another process is running this scenario there.
+    """
+    pin_threads()
+    scenario = order.scenario
+    check(scenario)
+    digest = scenario_digest(scenario)
+    unfinished: list[FoundRun] = []
+    if not order.new:
+        for found in find_run(order.out, digest):
+            if found.status in {"success", "partial"}:
+                return Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
+            unfinished.append(found)
+    # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
+    run = unfinished[0].path if unfinished else _create(order, digest)
+    with RunLock(run):
+        return _Run(order, run, bool(unfinished), watcher or Unwatched()).go()
+
+
+def _create(order: Order, digest: str) -> Path:
+    scenario = order.scenario
+    now = datetime.now(UTC)
+    run = create_run(order.out, scenario.name, digest, now)
+    try:
+        (run / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
+        (run / "resolved.yaml").write_text(resolve_text(scenario), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write {run}: {error.strerror or error}") from error
+    manifest = Manifest(
+        status="running",
+        scenario=scenario.name,
+        digest=digest,
+        seeds=tuple(scenario.seeds),
+        episodes=len(cells(scenario)) * len(scenario.seeds),
+        started=_now(),
+        description=scenario.model.description,
+        source=str(scenario.path.resolve().parent),
+        overrides=scenario.overrides,
+        measures=tuple(scenario.model.measures),
+        environment=Environment.here(dict.fromkeys(VARIABLES, 1)),
+        simworld=__version__,
+    )
+    manifest.write(run)
+    return run
+
+
+class _Run:
+    """One process's work on a run."""
+
+    def __init__(self, order: Order, run: Path, resumed: bool, watcher: Watcher) -> None:
+        self._order, self._run, self._watcher = order, run, watcher
+        self._board = Board(order.jobs)
+        self._specs = specs_of(order.scenario, run)
+        self._resumed = resumed
+
+    def go(self) -> Outcome:
+        """Run what is missing, seal, and say how it ended."""
+        scenario, specs = self._order.scenario, self._specs
+        finished = {row.episode for row in read_episodes(self._run)}
+        missing = [s for s in specs if s.id not in finished]
+        self._update(status="running", reason="", ended=None, done=len(finished))
+        plan = Plan(
+            self._run,
+            scenario.name,
+            len(specs),
+            len(finished),
+            max(s.horizon for s in specs),
+            tuple(scenario.model.arms),
+            self._order.jobs,
+            self._resumed,
+        )
+        self._watcher.started(plan, self._board)
+        status, reason = "error", "stopped by an error"
+        try:
+            status, reason = self._execute(missing, len(finished))
+        except BaseException as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise
+        finally:
+            self._update(status=status, reason=reason, ended=_now())
+            self._watcher.finished(self._run, status, reason)
+        return Outcome(self._run, status, reason)
+
+    def _execute(self, missing: list[EpisodeSpec], done: int) -> tuple[str, str]:
+        ids = [s.id for s in self._specs]
+        compacted = time.monotonic()
+        with _stopping(self._board):
+            for result in self._executor(len(missing)).run(missing):
+                self._watcher.ended(result)
+                done += result.status != "interrupted"
+                if time.monotonic() - compacted > 1.0:
+                    self._update(done=done)
+                    compact(self._run, ids, final=False)
+                    compacted = time.monotonic()
+        complete = done == len(ids)
+        compact(self._run, ids, final=complete)
+        rows = read_episodes(self._run)
+        self._update(done=done, tables=inventory(self._run), faults=sum(r.faults for r in rows))
+        if not complete:
+            return "interrupted", f"{done} of {len(ids)} episodes done; the same command again continues"
+        return _verdict(rows, self._order.scenario.model.faults.most)
+
+    def _executor(self, episodes: int) -> Executor:
+        jobs = min(self._order.jobs, max(1, episodes))
+        return LocalProcesses(self._board, jobs) if jobs > 1 else InProcess(self._board)
+
+    def _update(self, **changes: object) -> None:
+        replace(read_manifest(self._run), **changes).write(self._run)  # type: ignore[arg-type]
+
+
+def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
+    """A run is a success only if its own tables say so."""
+    failed = [r for r in rows if r.status != "success"]
+    if failed:
+        # The last unindented line with a colon is the exception; notes about where it happened follow it.
+        words = [line for line in (failed[0].error or "").splitlines() if line[:1].strip() and ": " in line]
+        first = words[-1:]
+        status = "error" if len(failed) == len(rows) else "partial"
+        return status, f"{len(failed)} of {len(rows)} episodes failed: {' '.join(first)}"
+    decisions, faults = sum(r.decisions for r in rows), sum(r.faults for r in rows)
+    if not any(r.moments for r in rows):
+        return "partial", "nothing happened: no moment in any episode"
+    if faults > most * decisions:
+        return "partial", f"{faults} faults in {decisions} decisions; accepted: {most:.2%}"
+    return "success", ""
+
+
+@contextmanager
+def _stopping(board: Board) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks all workers to stop after their moment; the second stops at once."""
+
+    def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+        if board.stopping:
+            raise KeyboardInterrupt
+        board.stop()
+
+    try:
+        before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not in the main thread: whoever runs us there stops us in his own way
+        before = {}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,59 @@
+"""What an episode is, as plain data: the unit that is distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from simworld.kernel import Json
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeSpec:
+    """One seeded run of one scenario cell; everything a worker process needs to execute it."""
+
+    run: Path
+    """The run directory."""
+    number: int
+    """Place in the run's canonical order: cells in file order, then seeds."""
+    cell: str
+    """Digest of the resolved cell."""
+    resolved: Mapping[str, Json]
+    """The resolved cell: world, roles, horizon, record."""
+    seed: int
+    arm: str = ""
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    """Sweep parameters by dotted key."""
+    kinds: Mapping[str, object] = field(default_factory=dict)
+    """Arrow types of the sweep parameters, over all cells."""
+    import_from: str = ""
+    """Folder from which `module:Class` kinds are imported: the scenario's own."""
+
+    @property
+    def id(self) -> str:
+        """Stable name of the episode: cell digest and seed."""
+        return f"{self.cell[:12]}-{self.seed:06d}"
+
+    @property
+    def horizon(self) -> int:
+        """Ticks of the episode."""
+        return int(self.resolved["horizon"])  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeResult:
+    """How an episode ended."""
+
+    number: int
+    id: str
+    status: str
+    """``success``, ``failed`` or ``interrupted``."""
+    decisions: int = 0
+    faults: int = 0
+    moments: int = 0
+    chain: str = ""
+    error: str = ""
+    """Traceback of a failed episode."""
+    seconds: float = 0.0
+    """Wall time: telemetry."""

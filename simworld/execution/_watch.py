@@ -1,0 +1,58 @@
+"""What a run tells those who look on: displays implement it, execution only calls it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from simworld.execution._board import Board
+from simworld.execution._spec import EpisodeResult
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is going to be run."""
+
+    run: Path
+    """The run directory."""
+    name: str
+    """Name of the scenario."""
+    episodes: int
+    """Episodes of the run, finished ones included."""
+    done: int
+    """Episodes that an earlier process finished."""
+    horizon: int
+    """Ticks of an episode (the longest, if cells differ)."""
+    arms: tuple[str, ...]
+    """Names of the arms, if there are any."""
+    jobs: int
+    """Worker processes."""
+    resumed: bool
+    """Whether this continues an earlier process's work."""
+
+
+class Watcher(Protocol):
+    """A display. It polls the board; it is never told of single ticks."""
+
+    def started(self, plan: Plan, board: Board) -> None:
+        """The run begins."""
+
+    def ended(self, result: EpisodeResult) -> None:
+        """An episode is over."""
+
+    def finished(self, run: Path, status: str, reason: str) -> None:
+        """The run is over, and its tables are sealed."""
+
+
+class Unwatched:
+    """Shows nothing."""
+
+    def started(self, plan: Plan, board: Board) -> None:
+        """Nothing."""
+
+    def ended(self, result: EpisodeResult) -> None:
+        """Nothing."""
+
+    def finished(self, run: Path, status: str, reason: str) -> None:
+        """Nothing."""

@@ -1,0 +1,57 @@
+"""Recording: what an episode determines goes into declared Arrow tables, crash-safe while it runs, sealed when it ends.
+
+``EpisodeRecorder`` listens to a kernel and leaves one sealed file per table; ``compact`` merges the files of many
+episodes into few. A run is a directory (``create_run``) with a ``Manifest``, ``run.json``.
+"""
+
+from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
+from simworld.recording._recorder import EpisodeRecorder
+from simworld.recording._run import (
+    Environment,
+    FoundRun,
+    Manifest,
+    RunLock,
+    Status,
+    create_run,
+    find_run,
+    is_locked,
+    read_manifest,
+)
+from simworld.recording._schema import (
+    SCHEMA_VERSION,
+    EpisodeKey,
+    EpisodeTables,
+    Parameter,
+    Policy,
+    RoleTable,
+    parameter_types,
+)
+from simworld.recording._sealing import TableFiles, compact, inventory
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Environment",
+    "EpisodeKey",
+    "EpisodeRecorder",
+    "EpisodeRow",
+    "EpisodeTables",
+    "FoundRun",
+    "Link",
+    "Manifest",
+    "Parameter",
+    "Policy",
+    "RoleTable",
+    "RunLock",
+    "Status",
+    "TableFiles",
+    "compact",
+    "create_run",
+    "damaged_files",
+    "find_run",
+    "inventory",
+    "is_locked",
+    "parameter_types",
+    "read_episodes",
+    "read_links",
+    "read_manifest",
+]

@@ -1,0 +1,79 @@
+"""Reading a run back: which episodes are finished, how they went, and their hash chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import pyarrow as pa
+
+from simworld.errors import RunError
+from simworld.recording._run import Manifest
+from simworld.recording._sealing import covered, file_digest, sealed_source, table_dir
+
+Link: TypeAlias = tuple[int, int, bytes]
+"""(tick, priority, link) of one moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpisodeRow:
+    """How one finished episode went, from the table ``episodes``."""
+
+    episode: str
+    status: str
+    moments: int
+    decisions: int
+    faults: int
+    error: str | None
+
+
+def read_episodes(run: Path) -> list[EpisodeRow]:
+    """All finished episodes of a run, in no particular order.
+
+    Raises:
+        RunError: A sealed table is damaged.
+    """
+    names = ["episode", "status", "moments", "decisions", "faults", "error"]
+    return [
+        EpisodeRow(*(row[name] for name in names))
+        for batch in _batches(run, "episodes")
+        for row in batch.select(names).to_pylist()
+    ]
+
+
+def read_links(run: Path) -> dict[str, Sequence[Link]]:
+    """The hash chains of a run's finished episodes, by episode.
+
+    Raises:
+        RunError: A sealed table is damaged.
+    """
+    found: dict[str, list[Link]] = {row.episode: [] for row in read_episodes(run)}
+    for batch in _batches(run, "chain"):
+        columns = [batch.column(name).to_pylist() for name in ("episode", "tick", "priority", "link")]
+        for episode, tick, priority, link in zip(*columns, strict=True):
+            if episode in found:
+                found[episode].append((tick, priority, link))
+    return found
+
+
+def damaged_files(run: Path, manifest: Manifest) -> list[str]:
+    """Sealed files that are missing, or whose digest is not the one that the manifest has."""
+    return [
+        name
+        for table in manifest.tables.values()
+        for name, digest in table.files.items()
+        if not (run / name).is_file() or file_digest(run / name) != digest
+    ]
+
+
+def _batches(run: Path, table: str) -> Iterator[pa.RecordBatch]:
+    folder = table_dir(run, table)
+    in_parts = set(covered(folder)) if folder.is_dir() else set()
+    for path in sorted(folder.glob("*.arrow")):
+        if path.name.startswith("part-") or path.stem not in in_parts:
+            try:
+                yield from sealed_source(path).batches()
+            except (pa.ArrowInvalid, OSError) as error:
+                raise RunError(f"{path}: damaged ({error})") from error

@@ -1,0 +1,296 @@
+"""The recorder of one episode: takes what the kernel tells, and leaves sealed tables."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from simworld.errors import RunError
+from simworld.kernel import Acts, Answer, Array, Ask, Members
+from simworld.recording._encoding import Born, Encoder, Links, Row, answer_digest, leaves
+from simworld.recording._ledger import Columns, Ledger
+from simworld.recording._schema import EpisodeTables
+from simworld.recording._sealing import Source, batch_rows, covered, memory_source, seal, stream_source, table_dir
+from simworld.recording._writer import Stream, Writer
+
+_FLUSH_ROWS = 100_000
+_SLOW_SECONDS = 0.1
+"""After a moment that took this long, rows are handed over at once: the next one may take as long again."""
+
+
+class EpisodeRecorder:
+    """Records one episode of a run; implements the kernel's ``Recorder``.
+
+    Rows are handed to a writer thread by number and about once a second, so that a watcher can follow and a crash
+    loses little; ``finish`` seals them. An episode that is over before the first flush never touches a stream.
+    What an earlier attempt at the episode left behind is removed.
+
+    Raises:
+        ContractError: The declaration holds what cannot be a column.
+        RunError: The episode is already recorded in this run, or the directory cannot be written.
+    """
+
+    def __init__(
+        self, run: Path, tables: EpisodeTables, flush_rows: int = _FLUSH_ROWS, flush_seconds: float = 1.0
+    ) -> None:
+        self._run, self._tables, self.episode = Path(run), tables, tables.key.episode
+        schemas = tables.schemas()
+        _remove_leftovers(self._run, schemas, self.episode)
+        self._encoders = {name: Encoder(s, self.episode, tables.tick_length) for name, s in schemas.items()}
+        self._streams = {n: Stream(table_dir(self._run, n) / f"{self.episode}.arrows", s) for n, s in schemas.items()}
+        self._rows: dict[str, list[Row]] = {n: [] for n in ("measures", "asks", "faults", "telemetry")}
+        self._links = Links()
+        self._ledgers: dict[str, Ledger] = {}
+        for table in tables.roles:
+            if table.every:
+                name = table.role.name
+                unit = batch_rows(schemas[f"decisions.{name}"])
+                # Somewhat more than a unit: the rows beyond it are carried over.
+                limit = max(1, min(flush_rows, unit + unit // 4))
+                self._ledgers[name] = Ledger(table, limit, partial(self._hand_over, name), unit)
+        self._returns = {t.role.name: 0.0 for t in tables.roles}
+        self._born: list[Born] = []
+        self._streamed = 0
+        """How many of them are in the stream."""
+        self._left: dict[tuple[str, int], int] = {}
+        self._moment = 0
+        self._chain = b""
+        self.decisions = 0
+        """Decisions that were made, recorded or not."""
+        self.faults = 0
+        """Decisions that were flagged or discarded."""
+        self._writer: Writer | None = None
+        self._flush_rows, self._flush_seconds = flush_rows, flush_seconds
+        self._flushed = self._linked = time.monotonic()
+
+    # -- what the kernel tells -------------------------------------------------------------------------------------
+
+    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
+        """Members took their seats."""
+        copies = {name: array.copy() for name, array in traits.items()}
+        self._born.append(Born(role, tick, members.copy(), groups.copy(), copies))
+        ledger = self._ledgers.get(role)
+        if ledger is not None:
+            ledger.joined(members, groups)
+
+    def left(self, role: str, tick: int, members: Members) -> None:
+        """Members left for good."""
+        for member in members.tolist():
+            self._left[role, member] = tick
+
+    def decided(self, role: str, tick: int, acts: Acts) -> None:
+        """Members decided."""
+        self.decisions += len(acts.members)
+        ledger = self._ledgers.get(role)
+        if ledger is not None:
+            ledger.decided(tick, acts)
+
+    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
+        """Rewards, for the members' latest decisions or those named."""
+        self._returns[role] += float(amounts.sum()) if len(amounts) != 1 else amounts.item()
+        ledger = self._ledgers.get(role)
+        if ledger is not None:
+            ledger.rewarded(members, amounts, decisions)
+
+    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:
+        """Members' records end."""
+        ledger = self._ledgers.get(role)
+        if ledger is not None:
+            ledger.closed(tick, members, seen, end)
+
+    def sampled(self, tick: int, values: Mapping[str, float]) -> None:
+        """The world emitted measures."""
+        row = [float(values[f.name]) if f.name in values else None for f in self._tables.measures]
+        self._rows["measures"].append((tick, tick * self._tables.tick_length, *row))
+
+    def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
+        """A decision used an answer, or was discarded before it came."""
+        role, member, decision, number = ask.key
+        digest = None if answer is None else answer_digest(answer)
+        fault = None if answer is None else answer.fault or None
+        self._rows["asks"].append(
+            (role, member, decision, number, ask.kind, since, tick, ask.after, ask.digest, digest, fault)
+        )
+        if answer is not None:
+            for key, value in leaves("", answer.telemetry):
+                self.telemetry(key, value, role, member, decision, number)
+
+    def faulted(self, tick: int, role: str, member: int, decision: int, fault: tuple[str, str]) -> None:
+        """A decision was flagged or discarded."""
+        self.faults += 1
+        self._rows["faults"].append((tick, role, member, decision, *fault))
+
+    def linked(self, tick: int, priority: int, link: bytes) -> None:
+        """A moment is over."""
+        self._links.add(tick, priority, link)
+        self._moment += 1
+        self._chain = link
+        now = time.monotonic()
+        if (
+            now - self._flushed >= self._flush_seconds
+            or now - self._linked >= min(_SLOW_SECONDS, self._flush_seconds)
+            or self._moment % self._flush_rows == 0
+        ):
+            self._flush()
+            self._flushed = now
+        self._linked = now
+
+    # -- what the run tells ----------------------------------------------------------------------------------------
+
+    def telemetry(
+        self,
+        key: str,
+        value: float | str | None,
+        role: str | None = None,
+        agent: int | None = None,
+        decision: int | None = None,
+        ask: int | None = None,
+    ) -> None:
+        """Note what scenario and tape do not determine: wall time, money, attempts, hosts."""
+        number, text = (None, value) if isinstance(value, str) else (value, None)
+        number = None if number is None else float(number)
+        self._rows["telemetry"].append((role, agent, decision, ask, key, number, text))
+
+    def finish(self, status: Literal["success", "failed"], moments: int, ticks: int, error: str | None = None) -> None:
+        """Complete the tables and seal them.
+
+        Args:
+            status: How the episode ended.
+            moments: Moments that were stepped through (``Kernel.moments``).
+            ticks: Tick at which it ended (``Kernel.tick``).
+            error: Traceback of a failed episode.
+
+        Raises:
+            RunError: Something could not be written.
+        """
+        # The row in `episodes` is the last: it says that all the others are complete.
+        self._seal(self._episode_row(status, moments, ticks, error))
+
+    def interrupt(self) -> None:
+        """Seal what was recorded of an episode that is not finished: readable, and replaced when it is done again."""
+        self._seal(None)
+
+    def _seal(self, ending: pa.RecordBatch | None) -> None:
+        if self._writer is not None:
+            self._flush(everything=True)
+            self._writer.close()
+        for name, stream in self._streams.items():
+            if name == "agents":
+                source = self._from_memory(name, [self._agents()])
+            elif name == "episodes":
+                if ending is None:
+                    continue
+                source = self._from_memory(name, [ending])
+            elif stream.rows:
+                source = stream_source(stream, self.episode)
+            else:
+                source = self._from_memory(name, self._kept(name))
+            seal(stream.path.with_suffix(".arrow"), [source])
+            stream.path.unlink(missing_ok=True)
+
+    def abandon(self) -> None:
+        """Stop without sealing: what is complete stays readable in the streams; the episode can be done again."""
+        # Whoever abandons an episode has an error of his own to report.
+        with contextlib.suppress(RunError):
+            self._flush()
+        with contextlib.suppress(RunError):
+            if self._writer is not None:
+                self._writer.close()
+
+    # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _flush(self, everything: bool = False) -> None:
+        """Hand over all that is complete."""
+        for role, ledger in self._ledgers.items():
+            taken = ledger.take(everything)
+            if taken is not None:
+                self._hand_over(role, taken)
+        for name, rows in self._rows.items():
+            if rows:
+                self._rows[name] = []
+                self._put(name, partial(self._encoders[name].rows, rows))
+        if len(self._links):
+            self._put("chain", partial(self._encoders["chain"].chain, self._links))
+            self._links = Links(self._moment)
+        if self._streamed < len(self._born):
+            # Who left later is known only in the sealed table.
+            new = self._born[self._streamed :]
+            self._streamed = len(self._born)
+            self._put("agents", partial(self._encoders["agents"].agents, new, self._tables.roles, {}))
+
+    def _hand_over(self, role: str, rows: Columns) -> None:
+        name = f"decisions.{role}"
+        self._put(name, partial(self._encoders[name].decisions, rows, self._ledgers[role].faults.values()))
+
+    def _put(self, name: str, make: Callable[[], pa.RecordBatch]) -> None:
+        if self._writer is None:
+            self._writer = Writer(self._streams)
+        self._writer.put(name, make)
+
+    def _kept(self, name: str) -> list[pa.RecordBatch]:
+        """What an episode without streams still holds of a table."""
+        if name in self._rows:
+            return [self._encoders[name].rows(self._rows[name])] if self._rows[name] else []
+        if name == "chain":
+            return [self._encoders[name].chain(self._links)]
+        role = name.removeprefix("decisions.")
+        ledger = self._ledgers.get(role)
+        taken = None if ledger is None else ledger.take(everything=True)
+        return (
+            [] if ledger is None or taken is None else [self._encoders[name].decisions(taken, ledger.faults.values())]
+        )
+
+    def _from_memory(self, name: str, batches: list[pa.RecordBatch]) -> Source:
+        stream = Stream(self._streams[name].path, self._streams[name].schema)
+        for batch in batches:
+            stream.add(batch)
+        return memory_source(stream, self.episode, batches)
+
+    def _agents(self) -> pa.RecordBatch:
+        order = [t.role.name for t in self._tables.roles]
+        born = sorted(self._born, key=lambda b: order.index(b.role))
+        return self._encoders["agents"].agents(born, self._tables.roles, self._left)
+
+    def _episode_row(self, status: str, moments: int, ticks: int, error: str | None) -> pa.RecordBatch:
+        key = self._tables.key
+        schema = self._encoders["episodes"].schema
+        given = [
+            str(v) if pa.types.is_string(schema.field(f"param.{k}").type) and v is not None else v
+            for k, v in key.parameters.items()
+        ]
+        row = (
+            key.cell,
+            key.arm,
+            key.seed,
+            status,
+            moments,
+            ticks,
+            self._chain.hex(),
+            self.decisions,
+            self.faults,
+            *self._returns.values(),
+            *given,
+            error,
+        )
+        return self._encoders["episodes"].rows([row])
+
+
+def _remove_leftovers(run: Path, tables: Iterable[str], episode: str) -> None:
+    """Remove what a crashed attempt left behind. Raises RunError if the episode is complete, or cannot be written."""
+    done = table_dir(run, "episodes")
+    if (done / f"{episode}.arrow").exists() or episode in covered(done):
+        raise RunError(f"{run}: episode {episode!r} is already recorded")
+    for name in tables:
+        folder = table_dir(run, name)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for ending in (".arrows", ".arrow", ".arrow.tmp"):
+                (folder / f"{episode}{ending}").unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot record in {folder}: {error}") from error

@@ -1,0 +1,129 @@
+"""A thread that turns rows into Arrow streams while the simulation goes on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from simworld.errors import RunError
+from simworld.kernel import Array
+from simworld.recording._columns import texts_of
+
+_PENDING = 2
+"""Batches that may wait for the disk before the simulation waits for them."""
+_COMPRESSION = None
+"""Of the streams. With lz4 they take a third of the room, but writing and sealing cost about a quarter more."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """One table of one episode while it is written."""
+
+    path: Path
+    schema: pa.Schema
+    rows: int = 0
+    ordered: bool = True
+    """Whether all rows so far are in canonical order."""
+    last: tuple[int, int, int] | None = None
+    """Place in that order of the last row."""
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    """Vocabularies of the dictionary columns: they grow, so that the last batch knows all of them."""
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Take note of a batch that follows those before."""
+        if self.schema.metadata[b"simworld.table"].startswith(b"decisions.") and self.ordered and batch.num_rows:
+            tick, agent, decision = (batch.column(name).to_numpy() for name in ("tick", "agent", "decision"))
+            first = (int(tick[0]), int(agent[0]), int(decision[0]))
+            self.ordered = (self.last is None or self.last <= first) and in_order(tick, agent, decision)
+            self.last = (int(tick[-1]), int(agent[-1]), int(decision[-1]))
+        self.rows += batch.num_rows
+        self.texts = texts_of(batch)
+
+
+class Writer:
+    """Writes batches to the streams of one episode, in a thread of its own with a bounded queue.
+
+    An exception in the thread is raised in the thread that hands over or closes next; what is handed over after it
+    is dropped. Used from one thread.
+    """
+
+    def __init__(self, streams: Mapping[str, Stream]) -> None:
+        self.streams = streams
+        self._queue: queue.Queue[tuple[Stream, Callable[[], pa.RecordBatch]] | None] = queue.Queue(_PENDING)
+        self._error: BaseException | None = None
+        self._open: dict[Path, tuple[pa.NativeFile, pa.RecordBatchWriter]] = {}
+        # A daemon: a recorder that nobody closes must not keep the process alive.
+        self._thread = threading.Thread(target=self._work, name="simworld-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, table: str, make: Callable[[], pa.RecordBatch]) -> None:
+        """Hand over a batch; it is made in the writer's thread, from arrays that belong to it alone.
+
+        Raises:
+            RunError: An earlier batch could not be written (the disk is full, for example).
+        """
+        self._check()
+        self._queue.put((self.streams[table], make))
+
+    def close(self) -> None:
+        """Write what is still waiting, and end the streams.
+
+        Raises:
+            RunError: A batch could not be written.
+        """
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join()
+        self._check()
+
+    def _check(self) -> None:
+        if isinstance(self._error, OSError):
+            raise RunError(f"cannot record: {self._error}") from self._error
+        if self._error is not None:
+            self._error.add_note("in the thread that writes an episode's tables")
+            raise self._error
+
+    def _work(self) -> None:
+        try:
+            # All of them at once: a table that has no rows yet can be opened, too.
+            for stream in self.streams.values():
+                self._start(stream)
+        except BaseException as error:  # noqa: BLE001  raised again in the simulation's thread
+            self._error = error
+        while (job := self._queue.get()) is not None:
+            # After an error the queue is still emptied, so that nobody waits at a full one.
+            if self._error is None:
+                try:
+                    stream, make = job
+                    batch = make()
+                    self._open[stream.path][1].write_batch(batch)
+                    stream.add(batch)
+                except BaseException as error:  # noqa: BLE001  the same
+                    self._error = error
+        for file, writer in self._open.values():
+            try:
+                writer.close()
+                file.close()
+            except BaseException as error:  # noqa: BLE001  the same
+                self._error = self._error or error
+
+    def _start(self, stream: Stream) -> None:
+        # One thread: the others belong to the simulation. Growing dictionaries are sent by their new ends.
+        options = pa.ipc.IpcWriteOptions(compression=_COMPRESSION, use_threads=False, emit_dictionary_deltas=True)
+        file = pa.OSFile(str(stream.path), "wb")
+        self._open[stream.path] = (file, pa.ipc.new_stream(file, stream.schema, options=options))
+
+
+def in_order(tick: Array, agent: Array, decision: Array) -> bool:
+    """Whether rows are sorted by (tick, agent, decision)."""
+    later, same = tick[1:] > tick[:-1], tick[1:] == tick[:-1]
+    if (later | (same & (agent[1:] > agent[:-1]))).all():
+        return True
+    twin = same & (agent[1:] == agent[:-1]) & (decision[1:] >= decision[:-1])
+    return bool(np.all(later | (same & (agent[1:] > agent[:-1])) | twin))

@@ -1,0 +1,13 @@
+"""Conformance suites to subclass, one factory method each, and small helpers for tests of worlds and minds.
+
+::
+
+    class TestCommons(WorldSuite):
+        def world(self):
+            return Commons()
+"""
+
+from simworld.testing._helpers import Episode, Listener, RandomMind, ScriptedGateway, play
+from simworld.testing._suites import AgentSuite, CohortSuite, WorldSuite
+
+__all__ = ["AgentSuite", "CohortSuite", "Episode", "Listener", "RandomMind", "ScriptedGateway", "WorldSuite", "play"]
