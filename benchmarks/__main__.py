@@ -24,8 +24,13 @@ def main() -> int:
             for line in importlib.import_module(f"benchmarks.{name}").lines():
                 verdict = {None: "", True: "yes", False: "[red]NO[/]"}[line.holds]
                 missed += line.holds is False
-                table.add_row(line.what, f"{line.value:,.3g}" if line.value < 1000 else f"{line.value:,.0f}",
-                              line.unit, line.bound, verdict)
+                table.add_row(
+                    line.what,
+                    f"{line.value:,.3g}" if line.value < 1000 else f"{line.value:,.0f}",
+                    line.unit,
+                    line.bound,
+                    verdict,
+                )
     console.print(table)
     return 1 if missed else 0
 

@@ -9,9 +9,13 @@ from typing import cast
 import click
 
 
-@click.command(epilog="Example: simworld run scenarios/tax_policy.yaml --set world.elasticity=0.3 --episodes 10 --jobs 2")
+@click.command(
+    epilog="Example: simworld run scenarios/tax_policy.yaml --set world.elasticity=0.3 --episodes 10 --jobs 2"
+)
 @click.argument("scenario", type=click.Path(path_type=Path))
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3."
+)
 @click.option("--seed", type=int, help="First seed (same as --set seed=N).")
 @click.option("--episodes", type=int, help="Episodes per cell (same as --set episodes=N).")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")

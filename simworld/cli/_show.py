@@ -82,7 +82,9 @@ def _show_agent(run: Run, agent: str, tick: int | None, episode: str | None, as_
             if name.startswith(prefix) and value is not None:
                 click.echo(f"  {label:<9}{name.removeprefix(prefix):<18} {_short(value)} {units[name]}".rstrip())
     for ask in asks:
-        click.echo(f"  asked    {ask['kind']} at tick {ask['since']}, answered at {ask['tick']} {ask['fault'] or ''}".rstrip())
+        click.echo(
+            f"  asked    {ask['kind']} at tick {ask['since']}, answered at {ask['tick']} {ask['fault'] or ''}".rstrip()
+        )
     for label, name in (("earned", "reward"), ("fault", "fault"), ("end", "end")):
         if row[name] is not None:
             click.echo(f"  {label:<9}{_short(row[name])}")

@@ -160,7 +160,9 @@ class _Live(_Polled):
         failed = f" [red]({self._failed} failed)[/]" if self._failed else ""
         under_way = self._board.running()
         where = f" · tick {under_way[0][1]}/{self._plan.horizon}" if len(under_way) == 1 else ""
-        return f"episode {min(self._ended + self._failed + 1, self._plan.episodes)}/{self._plan.episodes}{failed}{where}"
+        return (
+            f"episode {min(self._ended + self._failed + 1, self._plan.episodes)}/{self._plan.episodes}{failed}{where}"
+        )
 
 
 class _Plain(_Polled):
@@ -189,7 +191,12 @@ class _Json(_Polled):
     def open(self) -> None:
         plan = self._plan
         self._record(
-            "launch", run=str(plan.run), scenario=plan.name, episodes=plan.episodes, done=plan.done, resumed=plan.resumed
+            "launch",
+            run=str(plan.run),
+            scenario=plan.name,
+            episodes=plan.episodes,
+            done=plan.done,
+            resumed=plan.resumed,
         )
 
     def show(self) -> None:

@@ -10,7 +10,6 @@ from simworld.errors import ScenarioError
 from simworld.kernel import Agent, Cohort, Group, Individuals, Role, World
 from simworld.scenario import build, find, import_beside
 
-
 Seating = Mapping[str, list[Group]]
 
 

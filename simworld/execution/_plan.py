@@ -24,7 +24,9 @@ def check(scenario: Scenario) -> None:
         unknown = set(scenario.model.measures) - {f.name for f in world.measures}
         if unknown:
             known = ", ".join(f.name for f in world.measures)
-            raise ScenarioError(f"{scenario.place(('measures',))}: unknown measure {sorted(unknown)[0]!r}; accepted: {known}")
+            raise ScenarioError(
+                f"{scenario.place(('measures',))}: unknown measure {sorted(unknown)[0]!r}; accepted: {known}"
+            )
         resolved: Any = cell.resolved
         build_seating(resolved["roles"], world, cell.places)
 
@@ -35,14 +37,12 @@ def specs_of(scenario: Scenario, run: Path) -> list[EpisodeSpec]:
     sweep: Any = [c.overrides for c in found]
     kinds = parameter_types(sweep)
     here = str(scenario.path.resolve().parent)
-    specs = []
+    specs: list[EpisodeSpec] = []
     for cell in found:
         for seed in scenario.seeds:
             resolved: Any = cell.resolved
             parameters: Any = dict(cell.overrides)
-            specs.append(
-                EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here)
-            )
+            specs.append(EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here))
     return specs
 
 

@@ -57,7 +57,12 @@ class Replay:
 
     def as_dict(self) -> dict[str, object]:
         """The result as plain data."""
-        return {"run": str(self.run), "identical": self.identical, "damaged": self.damaged, "episodes": [asdict(e) for e in self.episodes]}
+        return {
+            "run": str(self.run),
+            "identical": self.identical,
+            "damaged": self.damaged,
+            "episodes": [asdict(e) for e in self.episodes],
+        }
 
 
 def replay_run(
@@ -126,7 +131,9 @@ class _Checker:
         expected = self._links[self.number]
         if expected != (tick, priority, link):
             where = f"first difference at moment {self.number}, tick {expected[0]}"
-            raise _Differs(where if (expected[0], expected[1]) == (tick, priority) else f"{where} (replay: tick {tick})")
+            raise _Differs(
+                where if (expected[0], expected[1]) == (tick, priority) else f"{where} (replay: tick {tick})"
+            )
         self.number += 1
 
     def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
@@ -160,4 +167,6 @@ def _unlike(recorded: Environment) -> str:
     differing = [name for name in facts if getattr(recorded, name) != getattr(here, name)]
     if not differing:
         return ""
-    return f"note: recorded with another {', '.join(differing)}; identity is promised for the same versions and CPU only"
+    return (
+        f"note: recorded with another {', '.join(differing)}; identity is promised for the same versions and CPU only"
+    )

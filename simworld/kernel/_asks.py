@@ -11,7 +11,7 @@ from typing import Protocol, TypeAlias
 
 from simworld.errors import AskError
 
-Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Plain data, as JSON knows it."""
 
 AskKey: TypeAlias = tuple[str, int, int, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -38,9 +39,7 @@ class Chance:
         """Pickle and copy by seed: positions are part of the address, never state."""
         return (Chance, (self.seed,))
 
-    def draw(
-        self, method: Method, stream: str, index: int, members: Members, width: tuple[int, ...] = ()
-    ) -> Array:
+    def draw(self, method: Method, stream: str, index: int, members: Members, width: tuple[int, ...] = ()) -> Array:
         """Fill an array over members.
 
         Args:
@@ -125,4 +124,4 @@ def _runs(members: Members) -> list[tuple[int, int]]:
         return [(0, n)]
     cuts = np.flatnonzero(np.diff(members) > _GAP) + 1
     edges = [0, *cuts.tolist(), n]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

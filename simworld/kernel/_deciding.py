@@ -43,7 +43,7 @@ class Part:
             return False
         result = self.cohort.act(self.seen, self.seats)
         if result.__class__ is dict or isinstance(result, Mapping):
-            self.done = result  # type: ignore[assignment]
+            self.done = result
             return False
         self.rounds = result
         return True
@@ -121,9 +121,7 @@ def resumed(roster: Roster, members: Iterable[int], draw: Draw) -> list[Part]:
         taken = [roster.suspended.pop(m) for m in who]
         decisions = np.array([s.decision for s in taken], dtype=np.int64)
         shared = {f.name for f in roster.role.obs if f.shared}
-        seen = {
-            k: v if k in shared else np.concatenate([s.seen[k] for s in taken]) for k, v in taken[0].seen.items()
-        }
+        seen = {k: v if k in shared else np.concatenate([s.seen[k] for s in taken]) for k, v in taken[0].seen.items()}
         seats = Seats(roster.role, since, numbers, roster.rows[numbers], decisions, draw)
         part = Part(roster, roster.groups[group].mind, seats, seen)
         part.asked = {place: s.asks for place, s in enumerate(taken)}
@@ -135,12 +133,18 @@ def check_seen(world: str, role: Role, members: Members, seen: Mapping[str, Arra
     """Raise ContractError unless the observation has the declared fields; make its arrays read-only."""
     declared = role.obs
     if len(seen) != len(declared):
-        raise ContractError(f"{world}.observe({role.name!r}): found {sorted(seen)}; declared {[f.name for f in role.obs]}")
+        raise ContractError(
+            f"{world}.observe({role.name!r}): found {sorted(seen)}; declared {[f.name for f in role.obs]}"
+        )
     n = (len(members),)
     for field in declared:
         array = seen.get(field.name)
         shape = field.shape if field.shared else n + field.shape
-        if array is None or array.dtype is not field.numpy_dtype and array.dtype != field.numpy_dtype or array.shape != shape:
+        if (
+            array is None
+            or (array.dtype is not field.numpy_dtype and array.dtype != field.numpy_dtype)
+            or array.shape != shape
+        ):
             found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
             raise ContractError(
                 f"{world}.observe({role.name!r}): field {field.name!r}: found {found};"
@@ -163,7 +167,7 @@ def check_done(role: Role, members: Members, done: Mapping[str, Array], fields: 
         if array is None:
             if field.default is None:
                 raise ActionError(f"role {role.name!r}: the action lacks {name!r}; found {sorted(done)}")
-            array = np.full(shape, field.default, dtype=field.numpy_dtype)
+            array = np.full(shape, field.default, dtype=field.numpy_dtype)  # type: ignore[arg-type]
         elif array.__class__ is not np.ndarray or array.dtype is not field.numpy_dtype:
             array = as_field(field, array, f"role {role.name!r}: field")
         if array.shape != shape:

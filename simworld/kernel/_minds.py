@@ -121,7 +121,7 @@ class Seat:
         """This member's addressed draw, float64 of shape width."""
         seats = self._seats
         one = seats.members[self._place : self._place + 1]
-        drawn: Array = seats._draw(method, stream, seats.tick, one, width)[0]  # noqa: SLF001
+        drawn: Array = seats._draw(method, stream, seats.tick, one, width)[0]
         return drawn
 
     def show(self, **mind: Value) -> None:
@@ -225,13 +225,15 @@ class Individuals(Cohort):
 
     def _show(self, seats: Seats, minds: Sequence[Seat]) -> None:
         for field in self.mind:
-            if any(field.name in s._mind for s in minds):  # noqa: SLF001
+            if any(field.name in s._mind for s in minds):
                 empty: Any = "" if field.dtype == "str" else np.nan if field.dtype == "float64" else 0
-                column = [s._mind.get(field.name, empty) for s in minds]  # noqa: SLF001
+                column = [s._mind.get(field.name, empty) for s in minds]
                 seats.show(**{field.name: as_field(field, column, f"role {seats.role.name!r}: mind field")})
-        undeclared = {name for s in minds for name in s._mind} - {f.name for f in self.mind}  # noqa: SLF001
+        undeclared = {name for s in minds for name in s._mind} - {f.name for f in self.mind}
         if undeclared:
-            raise ContractError(f"role {seats.role.name!r}: shown but not declared as mind fields: {sorted(undeclared)}")
+            raise ContractError(
+                f"role {seats.role.name!r}: shown but not declared as mind fields: {sorted(undeclared)}"
+            )
 
 
 class _Thinking:
@@ -287,7 +289,7 @@ class _Thinking:
 
     def _fail(self, error: Exception) -> bool:
         if self.agent.fallback is None or isinstance(error, SimworldError):
-            error.add_note(f"in {type(self.agent).__name__}.act of {self._seat._seats.role.name} {self._seat.member}")  # noqa: SLF001
+            error.add_note(f"in {type(self.agent).__name__}.act of {self._seat._seats.role.name} {self._seat.member}")
             raise error
         self._seat.fault("error", f"{type(error).__name__}: {error}")
         self.action = self.agent.fallback
@@ -300,7 +302,9 @@ def _columns(role: Role, done: Sequence[Action | None]) -> dict[str, Array]:
     given = {name for action in done if action is not None for name in action}
     unknown = given - {f.name for f in role.act}
     if unknown:
-        raise ContractError(f"role {role.name!r} has no action field {sorted(unknown)}; it has {[f.name for f in role.act]}")
+        raise ContractError(
+            f"role {role.name!r} has no action field {sorted(unknown)}; it has {[f.name for f in role.act]}"
+        )
     for field in role.act:
         if field.name not in given and field.default is not None:
             continue
@@ -311,7 +315,7 @@ def _columns(role: Role, done: Sequence[Action | None]) -> dict[str, Array]:
             elif field.name in action:
                 values.append(action[field.name])
             elif field.default is not None:
-                values.append(np.full(field.shape, field.default) if field.shape else field.default)  # type: ignore[arg-type]
+                values.append(np.full(field.shape, field.default) if field.shape else field.default)
             else:
                 raise ContractError(f"role {role.name!r}: the action lacks {field.name!r}")
         columns[field.name] = as_field(field, values, f"role {role.name!r}: action field")
@@ -320,4 +324,4 @@ def _columns(role: Role, done: Sequence[Action | None]) -> dict[str, Array]:
 
 def _filler(field: Field) -> Any:
     value: Any = "" if field.dtype == "str" else (field.low or 0)
-    return np.full(field.shape, value) if field.shape else value  # type: ignore[arg-type]
+    return np.full(field.shape, value) if field.shape else value

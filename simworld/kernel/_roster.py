@@ -75,7 +75,7 @@ class Roster:
 
     def check(self, members: Members, what: str) -> None:
         """Raise ContractError unless these are sorted, distinct numbers that were given out."""
-        if not isinstance(members, np.ndarray) or members.dtype != np.int64:
+        if members.__class__ is not np.ndarray or members.dtype != np.int64:
             raise ContractError(f"{what} of role {self.role.name!r}: members must be an int64 array")
         n = len(members)
         if n == 0:

@@ -105,7 +105,9 @@ class Turn:
         self._kernel = kernel
         self._agenda = kernel.agenda
 
-    def draw(self, stream: str, members: Members | int = 1, method: str = "uniform", width: tuple[int, ...] = ()) -> Array:
+    def draw(
+        self, stream: str, members: Members | int = 1, method: str = "uniform", width: tuple[int, ...] = ()
+    ) -> Array:
         """Addressed draws of this tick for members (sorted numbers, or so many from 0), float64 (n, *width).
 
         Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from simworld.errors import RunError
 from simworld.recording._run import Manifest
-from simworld.recording._sealing import covered, file_digest, sealed_source, table_dir
+from simworld.recording._sealed import sealed_source
+from simworld.recording._sealing import covered, file_digest, table_dir
 
 Link: TypeAlias = tuple[int, int, bytes]
 """(tick, priority, link) of one moment."""
@@ -43,7 +44,7 @@ def read_episodes(run: Path) -> list[EpisodeRow]:
     ]
 
 
-def read_links(run: Path) -> dict[str, Sequence[Link]]:
+def read_links(run: Path) -> Mapping[str, Sequence[Link]]:
     """The hash chains of a run's finished episodes, by episode.
 
     Raises:

@@ -16,7 +16,8 @@ from simworld.kernel import Acts, Answer, Array, Ask, Members
 from simworld.recording._encoding import Born, Encoder, Links, Row, answer_digest, leaves
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
-from simworld.recording._sealing import Source, batch_rows, covered, memory_source, seal, stream_source, table_dir
+from simworld.recording._sealed import batch_rows
+from simworld.recording._sealing import finished_episodes, table_dir
 from simworld.recording._writer import Stream, Writer
 
 _FLUSH_ROWS = 100_000
@@ -182,17 +183,16 @@ class EpisodeRecorder:
             self._writer.close()
         for name, stream in self._streams.items():
             if name == "agents":
-                source = self._from_memory(name, [self._agents()])
+                self._seal_kept(stream, [self._agents()])
             elif name == "episodes":
                 if ending is None:
-                    continue
-                source = self._from_memory(name, [ending])
+                    stream.path.unlink(missing_ok=True)
+                else:
+                    self._seal_kept(stream, [ending])
             elif stream.rows:
-                source = stream_source(stream, self.episode)
+                stream.seal(self.episode)
             else:
-                source = self._from_memory(name, self._kept(name))
-            seal(stream.path.with_suffix(".arrow"), [source])
-            stream.path.unlink(missing_ok=True)
+                self._seal_kept(stream, self._kept(name))
 
     def abandon(self) -> None:
         """Stop without sealing: what is complete stays readable in the streams; the episode can be done again."""
@@ -202,6 +202,8 @@ class EpisodeRecorder:
         with contextlib.suppress(RunError):
             if self._writer is not None:
                 self._writer.close()
+        for stream in self._streams.values():
+            stream.give_up()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -246,11 +248,11 @@ class EpisodeRecorder:
             [] if ledger is None or taken is None else [self._encoders[name].decisions(taken, ledger.faults.values())]
         )
 
-    def _from_memory(self, name: str, batches: list[pa.RecordBatch]) -> Source:
-        stream = Stream(self._streams[name].path, self._streams[name].schema)
+    def _seal_kept(self, stream: Stream, batches: list[pa.RecordBatch]) -> None:
+        fresh = Stream(stream.path, stream.schema)
         for batch in batches:
-            stream.add(batch)
-        return memory_source(stream, self.episode, batches)
+            fresh.add(batch)
+        fresh.seal(self.episode, batches)
 
     def _agents(self) -> pa.RecordBatch:
         order = [t.role.name for t in self._tables.roles]
@@ -283,8 +285,7 @@ class EpisodeRecorder:
 
 def _remove_leftovers(run: Path, tables: Iterable[str], episode: str) -> None:
     """Remove what a crashed attempt left behind. Raises RunError if the episode is complete, or cannot be written."""
-    done = table_dir(run, "episodes")
-    if (done / f"{episode}.arrow").exists() or episode in covered(done):
+    if episode in finished_episodes(run):
         raise RunError(f"{run}: episode {episode!r} is already recorded")
     for name in tables:
         folder = table_dir(run, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 from simworld.errors import RunError
 from simworld.kernel import Array
 from simworld.recording._columns import texts_of
+from simworld.recording._sealed import SealedFile, Source, seal
 
 _PENDING = 2
 """Batches that may wait for the disk before the simulation waits for them."""
@@ -34,16 +35,65 @@ class Stream:
     """Place in that order of the last row."""
     texts: dict[str, list[str]] = field(default_factory=dict)
     """Vocabularies of the dictionary columns: they grow, so that the last batch knows all of them."""
+    ahead: SealedFile | None = None
+    """The sealed file, written along as long as the rows come in its order and with the texts it began with."""
+
+    @property
+    def sealed(self) -> Path:
+        """The sealed file that it becomes."""
+        return self.path.with_suffix(".arrow")
+
+    @property
+    def sortable(self) -> bool:
+        """Whether its canonical order is by (tick, agent, decision); other tables keep the order of events."""
+        return bool(self.schema.metadata[b"simworld.table"].startswith(b"decisions."))
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take note of a batch that follows those before."""
-        if self.schema.metadata[b"simworld.table"].startswith(b"decisions.") and self.ordered and batch.num_rows:
+        if self.sortable and self.ordered and batch.num_rows:
             tick, agent, decision = (batch.column(name).to_numpy() for name in ("tick", "agent", "decision"))
             first = (int(tick[0]), int(agent[0]), int(decision[0]))
             self.ordered = (self.last is None or self.last <= first) and in_order(tick, agent, decision)
             self.last = (int(tick[-1]), int(agent[-1]), int(decision[-1]))
         self.rows += batch.num_rows
         self.texts = texts_of(batch)
+
+    def seal_along(self, batch: pa.RecordBatch) -> None:
+        """Write the batch that was just added into the sealed file, too, if that can be."""
+        if self.rows == batch.num_rows and self.sortable and self.ordered:
+            self.ahead = SealedFile(self.sealed, self.schema, self.texts["episode"], self.texts)
+        if self.ahead is not None:
+            if self.ordered and self.texts == self.ahead.texts:
+                self.ahead.add(batch)
+            else:
+                self.give_up()
+
+    def give_up(self) -> None:
+        """Drop the sealed file that was written along: it will be made from the stream."""
+        if self.ahead is not None:
+            self.ahead.drop()
+            self.ahead = None
+
+    def seal(self, episode: str, batches: Sequence[pa.RecordBatch] | None = None) -> None:
+        """Seal what was written, or these batches of a table that never reached the disk.
+
+        Raises:
+            RunError: The disk does not take it.
+        """
+        try:
+            if self.ahead is not None:
+                self.ahead.close()
+            else:
+                read = self._read if batches is None else lambda: iter(batches)
+                texts = self.texts
+                seal(self.sealed, [Source(self.schema, (episode,), self.rows, read, lambda: texts, self.ordered)])
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot seal {self.sealed}: {error}") from error
+
+    def _read(self) -> Iterator[pa.RecordBatch]:
+        with pa.memory_map(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
+            yield from reader
 
 
 class Writer:
@@ -104,6 +154,7 @@ class Writer:
                     batch = make()
                     self._open[stream.path][1].write_batch(batch)
                     stream.add(batch)
+                    stream.seal_along(batch)
                 except BaseException as error:  # noqa: BLE001  the same
                     self._error = error
         for file, writer in self._open.values():

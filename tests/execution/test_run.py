@@ -45,7 +45,7 @@ class Trips(Agent):
         return {"wave": 1.0}
 
 
-class Gets_up(Trips):
+class GetsUp(Trips):
     """Trips, but has something to fall back on."""
 
     fallback = {"wave": 0.0}
@@ -141,7 +141,7 @@ def test_a_failed_episode_is_a_row_and_the_rest_goes_on(street, run):
 
 
 def test_faults_beyond_what_the_scenario_accepts_make_a_run_partial(street, run):
-    outcome = run(street("Gets_up"))
+    outcome = run(street("GetsUp"))
     assert outcome.status == "partial"
     assert "6 faults in 72 decisions" in outcome.reason
     opened = open_run(outcome.run)
@@ -154,7 +154,7 @@ def test_faults_beyond_what_the_scenario_accepts_make_a_run_partial(street, run)
 
 
 def test_faults_within_what_the_scenario_accepts_are_a_success(street, run):
-    assert run(street("Gets_up", "faults: {most: 0.1}\n")).status == "success"
+    assert run(street("GetsUp", "faults: {most: 0.1}\n")).status == "success"
 
 
 def test_a_world_that_nobody_lives_in_is_not_a_success(street, run):

@@ -18,7 +18,9 @@ print(json.dumps([pool["num_threads"] for pool in threadpool_info()]))
 
 def _threads(first: str) -> str:
     clean = {"PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", ASK.format(first=first)], capture_output=True, text=True, check=True, env=clean)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK.format(first=first)], capture_output=True, text=True, check=True, env=clean
+    )
     return done.stdout.strip()
 
 

@@ -31,7 +31,11 @@ class Naive:
     def decided(self, tick, acts):
         for i, (m, d) in enumerate(zip(acts.members.tolist(), acts.decisions.tolist(), strict=True)):
             row = {"tick": tick, "agent": m, "decision": d, "since": int(np.broadcast_to(acts.since, len(acts))[i])}
-            row |= {"obs.x": acts.seen["x"][i], "obs.word": acts.seen["word"][i], "obs.wind": acts.seen["wind"].tolist()}
+            row |= {
+                "obs.x": acts.seen["x"][i],
+                "obs.word": acts.seen["word"][i],
+                "obs.wind": acts.seen["wind"].tolist(),
+            }
             row |= {"act.go": acts.done["go"][i], "act.pull": acts.done["pull"][i].tolist(), "reward": 0.0}
             shown = "mood" in acts.mind and GROUPS[m] == 0
             row |= {"mind.mood": acts.mind["mood"][i] if shown else None, "end": None}
@@ -47,7 +51,15 @@ class Naive:
     def closed(self, tick, members, seen, end):
         for i, m in enumerate(members.tolist()):
             count = self.latest[m]["decision"] + 1 if m in self.latest else 0
-            row = {"tick": tick, "agent": m, "decision": count, "since": tick, "end": end, "reward": None, "fault": None}
+            row = {
+                "tick": tick,
+                "agent": m,
+                "decision": count,
+                "since": tick,
+                "end": end,
+                "reward": None,
+                "fault": None,
+            }
             row |= {"obs.x": seen["x"][i], "obs.word": seen["word"][i], "obs.wind": seen["wind"].tolist()}
             self.rows.append(row | {"act.go": None, "act.pull": None, "mind.mood": None})
 
@@ -106,7 +118,7 @@ def test_it_keeps_what_a_naive_list_keeps(plan, every, explicit, limit, unit):
     for tick, moment in enumerate(plan):
         due = np.array(sorted(moment["due"] & alive), dtype=np.int64)
         if len(due):
-            acts = Acts(ledger._role, due, np.array([counts[m] for m in due.tolist()]), tick)  # noqa: SLF001
+            acts = Acts(ledger._role, due, np.array([counts[m] for m in due.tolist()]), tick)
             acts.seen = seen(due, tick)
             acts.done = {"go": due + tick, "pull": np.outer(due, [1.0, 2.0])}
             acts.mind = {"mood": due / 2} if moment["mood"] else {}

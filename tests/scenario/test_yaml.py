@@ -1,4 +1,3 @@
-# ruff: noqa: E501  one case per line
 from __future__ import annotations
 
 import time

@@ -62,7 +62,9 @@ class FixedPlanner(Agent):
                 raise ValueError(f"this schedule has {len(self._named.edges)} brackets, the world has {len(edges)}")
             return {"rates": self._named.rates, "edges": self._named.edges}
         if len(self._rates) not in {1, len(edges)}:
-            raise ValueError(f"found {len(self._rates)} rates; accepted: one for each of the world's {len(edges)} brackets")
+            raise ValueError(
+                f"found {len(self._rates)} rates; accepted: one for each of the world's {len(edges)} brackets"
+            )
         return {"rates": np.broadcast_to(np.array(self._rates), edges.shape)}
 
 

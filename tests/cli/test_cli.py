@@ -1,0 +1,136 @@
+"""The command as a user types it: exit codes, one clear line for bad input, and nothing written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+name: tiny
+world: {kind: economy, brackets: three, tax_year: 4}
+roles:
+  worker: {kind: rational, count: 12}
+  planner: {kind: fixed, schedule: flat, rate: 0.3}
+horizon: 12
+episodes: 2
+"""
+
+
+def simworld(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    code = "from simworld.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
+    )
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    return tmp_path
+
+
+def test_run_show_replay_and_run_again(here):
+    ran = simworld("run", "tiny.yaml", cwd=here)
+    assert ran.returncode == 0, ran.stderr
+    assert "tiny success  2/2 episodes" in ran.stdout
+    assert "gini_net" in ran.stdout.replace(" ", "_") or "inverse" in ran.stdout
+    run = str(next((here / "runs").iterdir()))
+    shown = simworld("show", run, "--json", cwd=here)
+    assert json.loads(shown.stdout)["status"] == "success"
+    agent = simworld("show", run, "--agent", "worker:3", "--tick", "5", cwd=here)
+    assert "worker 3" in agent.stdout
+    assert "saw      skill" in agent.stdout
+    assert "did      hours" in agent.stdout
+    assert "earned" in agent.stdout
+    replayed = simworld("replay", run, cwd=here)
+    assert (replayed.returncode, replayed.stdout) == (0, "identical: 2 episodes, 32 moments\n")
+    again = simworld("run", "tiny.yaml", cwd=here)
+    assert "this scenario was run before" in again.stdout
+    assert len(list((here / "runs").iterdir())) == 1
+
+
+def test_json_display_is_records_and_nothing_else(here):
+    ran = simworld("run", "tiny.yaml", "--display", "json", cwd=here)
+    records = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert records[0]["event"] == "launch"
+    assert records[-1] == {"event": "done", "run": records[0]["run"], "status": "success", "reason": ""}
+    assert [r["status"] for r in records if r["event"] == "episode"] == ["success", "success"]
+
+
+def test_validate_list_schema_and_help(here):
+    assert "tiny.yaml: valid, 1 cell" in simworld("validate", "tiny.yaml", cwd=here).stdout
+    listed = simworld("list", cwd=ROOT).stdout
+    assert "economy" in listed
+    assert "rational" in listed
+    assert "scenarios/tax_policy.yaml" in listed
+    assert json.loads(simworld("schema", cwd=here).stdout)["properties"]["world"]
+    for command in ("run", "show", "replay", "validate", "list", "schema"):
+        assert "Example: simworld" in simworld(command, "--help", cwd=here).stdout
+
+
+def test_help_imports_nothing_heavy(here):
+    code = "import sys; sys.argv = ['simworld', '--help']\nfrom simworld.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print([m for m in ('numpy', 'pydantic', 'pyarrow', 'rich', 'pandas', 'ray', 'litellm', 'mesa') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=here)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+BAD = {
+    "unknown key": (TINY.replace("horizon", "horizn"), "unknown key; did you mean 'horizon'?"),
+    "wrong type": (TINY.replace("12}", "many}"), "worker.count: found 'many'; accepted: a whole number"),
+    "empty": ("", "found nothing; accepted: a mapping"),
+    "duplicate": (TINY + "horizon: 3\n", "found again"),
+    "object tag": (TINY + "x: !!python/object/apply:os.system ['true']\n", "accepted: plain values without tags"),
+    "negative": (TINY.replace("count: 12", "count: -1"), "found -1"),
+    "rate": (TINY.replace("0.3", "1.3"), "found 1.3; accepted: a number from 0 to 1"),
+    "kind": (TINY.replace("rational", "rationl"), "unknown kind 'rationl'; did you mean 'rational'?"),
+    "bomb": ("a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
+        f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
+    ), "accepted: fewer"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_exit_2_and_nothing_written(case, tmp_path):
+    text, message = BAD[case]
+    (tmp_path / "bad.yaml").write_text(text)
+    ran = simworld("run", "bad.yaml", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert ran.stderr.startswith("error: bad.yaml:")
+    assert "Traceback" not in ran.stderr
+    assert os.listdir(tmp_path) == ["bad.yaml"]
+
+
+def test_missing_files_foreign_and_unwritable_directories(here):
+    for arguments, message in (
+        (("run", "none.yaml"), "none.yaml: no such file"),
+        (("validate", "."), "directory"),
+        (("show", str(here)), "is not a run directory"),
+        (("replay", str(here)), "is not a run directory"),
+        (("run", "tiny.yaml", "--out", "tiny.yaml/runs"), "is a file"),
+        (("run", "tiny.yaml", "--set", "world.elasticty=1"), "did you mean 'elasticity'"),
+        (("rnu", "tiny.yaml"), "did you mean 'run'?"),
+    ):
+        ran = simworld(*arguments, cwd=here)
+        assert ran.returncode == 2, arguments
+        assert message in ran.stderr, ran.stderr
+        assert "Traceback" not in ran.stderr
+    assert os.listdir(here) == ["tiny.yaml"]
+
+
+def test_a_truncated_table_is_one_line(here):
+    simworld("run", "tiny.yaml", cwd=here)
+    run = next((here / "runs").iterdir())
+    table = next((run / "tables" / "measures").glob("*.arrow"))
+    table.write_bytes(table.read_bytes()[:-100])
+    ran = simworld("show", str(run), cwd=here)
+    assert ran.returncode == 2
+    assert table.name in ran.stderr
+    assert "Traceback" not in ran.stderr
