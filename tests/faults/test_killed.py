@@ -44,19 +44,16 @@ def _start_and_signal(here: Path, number: int) -> tuple[int, Path]:
                 break
         run = next((here / "runs").iterdir())
         deadline = time.monotonic() + 20
-        workers = run / "tables" / "decisions.worker"
-        while time.monotonic() < deadline and not any(_size(f) > 500_000 for f in workers.glob("*.arrows")):
-            time.sleep(0.01)  # until the third episode has flushed something
+        while time.monotonic() < deadline and _episodes(run) < 3:
+            time.sleep(0.01)  # until a whole batch of the third episode is on disk
         os.kill(process.pid, number)
         process.stdout.read()
         return process.wait(), run
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # sealed since it was listed
-        return 0
+def _episodes(run: Path) -> int:
+    """Episodes of which rows can be read, finished or not."""
+    return len(open_run(run).arrow("decisions.worker", columns=["episode"])["episode"].unique())
 
 
 def _digests(run: Path) -> dict[str, str]:
