@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from benchmarks.measure import Line
 from simworld.kernel import Acts, Array, Field, Role
 from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables, RoleTable
 
@@ -104,12 +105,12 @@ def test_single(benchmark: pytest.FixtureRequest, tmp_path: Path) -> None:
     benchmark.pedantic(lambda: record_one(recorder(tmp_path / str(next(runs)), ALONE), 100_000), rounds=3)  # type: ignore[attr-defined]
 
 
-def main() -> None:
+def lines() -> list[Line]:
     members = np.arange(MEMBERS)
     made = ticks(TICKS, members)
     rows = MEMBERS * (TICKS + 1)
-    ratios = []
-    for _ in range(5):
+    rates, ratios, alone = [], [], []
+    for _ in range(5):  # in turn, so that a slow spell of the machine hits both
         with TemporaryDirectory() as folder:
             run = Path(folder)
             start = time.perf_counter()
@@ -119,16 +120,13 @@ def main() -> None:
             start = time.perf_counter()
             write_bare(run, batches)
             bare = time.perf_counter() - start
+            rates.append(rows / ours)
             ratios.append(bare / ours)
-            print(
-                f"many: {rows / ours / 1e6:.2f} M rows/s; bare pyarrow {rows / bare / 1e6:.2f}; ratio {bare / ours:.2f}"
-            )
-    print(f"median ratio {sorted(ratios)[2]:.2f}")
     for _ in range(3):
         with TemporaryDirectory() as folder:
-            seconds = record_one(recorder(Path(folder), ALONE), 200_000)
-            print(f"single: {seconds / 200_000 * 1e6:.2f} us per moment")
-
-
-if __name__ == "__main__":
-    main()
+            alone.append(record_one(recorder(Path(folder), ALONE), 100_000) / 100_000 * 1e6)
+    return [
+        Line("recording end to end, 10,000 members, sealed", float(np.median(rates)), "rows/s", at_least=2e6),
+        Line("the same / bare pyarrow writing the same batches", float(np.median(ratios)), "x", at_least=0.5),
+        Line("recording a moment of a single member", min(alone), "us"),
+    ]

@@ -1,0 +1,109 @@
+"""The kernel against SimPy: callback entries, and moments in which a single agent is due."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import simpy
+
+from benchmarks.measure import Line
+from simworld.kernel import Array, Cohort, Field, Group, Kernel, Role, Seats, World
+
+PROCESSES, EVENTS, MOMENTS, REPEATS = 1_000, 200_000, 30_000, 5
+SIMPY_REFERENCE = 850_000
+"""SimPy's events per second on the machine for which 100,000 moments per second were asked."""
+
+
+def _delays() -> list[int]:
+    delays: list[int] = np.random.Generator(np.random.Philox(key=1)).integers(1, 100, EVENTS + PROCESSES).tolist()
+    return delays
+
+
+def simpy_rate() -> float:
+    """Events per second of processes with random timeouts."""
+    delays, env = iter(_delays()), simpy.Environment()
+
+    def process(env):
+        for delay in delays:
+            yield env.timeout(delay)
+
+    for _ in range(PROCESSES):
+        env.process(process(env))
+    begun = time.process_time()
+    env.run()
+    return EVENTS / (time.process_time() - begun)
+
+
+class _Timeouts(World):
+    """As many entries as SimPy has processes; each schedules its next through the public call."""
+
+    def __init__(self) -> None:
+        self.delays = iter(_delays())
+
+    def reset(self, turn):
+        for i in range(PROCESSES):
+            turn.call(next(self.delays), "go", i)
+
+    def observe(self, role, members):
+        return {}
+
+    def step(self, moment, turn):
+        pass
+
+    def on_event(self, name, payload, turn):
+        delay = next(self.delays, None)
+        if delay is not None:
+            turn.call(turn.tick + delay, name, payload)
+
+
+def callback_rate() -> float:
+    """Callback entries per second through ``on_event``."""
+    kernel = Kernel(_Timeouts(), {}, seed=0, horizon=10**9)
+    begun = time.process_time()
+    kernel.run()
+    return EVENTS / (time.process_time() - begun)
+
+
+class _Ring(World):
+    roles = (Role("player", obs=(Field("x"),), act=(Field("a", low=0, high=1),)),)
+
+    def reset(self, turn):
+        players = turn.join("player", turn.seats("player"))
+        for i in range(len(players)):
+            turn.wake("player", players[i : i + 1], i)
+
+    def observe(self, role, members):
+        return {"x": members * 1.0}
+
+    def step(self, moment, turn):
+        turn.wake("player", moment.acts["player"].members, turn.tick + 100)
+
+
+class _Zero(Cohort):
+    def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
+        return {"a": seen["x"] * 0.0}
+
+
+def moment_rate() -> float:
+    """Moments per second with one agent due, hash chain included, nothing recorded."""
+    kernel = Kernel(_Ring(), {"player": [Group(_Zero(), 100)]}, seed=0, horizon=MOMENTS)
+    begun = time.process_time()
+    kernel.run()
+    return MOMENTS / (time.process_time() - begun)
+
+
+def lines() -> list[Line]:
+    peers, calls, moments = [], [], []
+    for _ in range(REPEATS):  # in turn, so that a slow spell of the machine hits all
+        peers.append(simpy_rate())
+        calls.append(callback_rate())
+        moments.append(moment_rate())
+    peer, call, moment = (np.array(x) for x in (peers, calls, moments))
+    return [
+        Line("SimPy, 1,000 processes with random timeouts", float(np.median(peer)), "events/s"),
+        Line("callback entries / SimPy", float(np.median(call / peer)), "x", at_least=1.5),
+        Line("moments with a single agent due, chain included", float(np.median(moment)), "moments/s"),
+        Line("the same / SimPy", float(np.median(moment / peer)), "x", at_least=1e5 / SIMPY_REFERENCE),
+    ]
