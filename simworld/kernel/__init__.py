@@ -4,8 +4,9 @@ from simworld.kernel._agenda import Agenda, Payload
 from simworld.kernel._asks import Answer, Ask, AskKey, Broker, Gateway, Json
 from simworld.kernel._chance import Chance
 from simworld.kernel._fields import Array, Field, Members, Role
+from simworld.kernel._individuals import Individuals
 from simworld.kernel._kernel import Kernel, Outer
-from simworld.kernel._minds import Action, Agent, Asking, Cohort, Individuals, Rounds, Seat, Seats, Value
+from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
 from simworld.kernel._recorder import Recorder
 from simworld.kernel._roster import Group
 from simworld.kernel._tape import Tape

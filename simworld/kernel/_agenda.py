@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from heapq import heappop, heappush
-from itertools import count
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 
-from simworld.errors import ContractError
-from simworld.kernel._fields import Array, Members
+from simworld.kernel._fields import Array, Members, freeze
 
 Payload: TypeAlias = object
 """Plain data (numbers, strings, tuples, arrays): an entry is pickled, copied and logged."""
@@ -34,55 +32,45 @@ class Agenda:
     Entries belong to the society and are plain data. Probes (measures, recorders, branches) live beside it.
     """
 
-    __slots__ = ("_numbers", "heap")
+    __slots__ = ("_number", "heap")
 
     def __init__(self) -> None:
         self.heap: list[Entry] = []
-        self._numbers = count()
+        self._number = 0
 
     def __len__(self) -> int:
         return len(self.heap)
 
     def call(self, tick: int, name: str, payload: Payload = None, priority: int = 0) -> None:
         """Schedule a callback entry for the world's ``on_event``."""
-        if tick.__class__ is not int:
-            tick = operator.index(tick)
-        heappush(self.heap, (tick, priority << 1, next(self._numbers), name, payload))
+        self._number = number = self._number + 1
+        heappush(self.heap, (tick, priority << 1, number, name, payload))
 
     def wake(self, role: str, members: Members, ticks: int | Array, priority: int = 0) -> None:
-        """Schedule wakes: all at one tick, or each at its own (int64 of the members' shape)."""
+        """Schedule wakes: all at one tick, or each at its own (whole numbers of the members' shape)."""
         order = (priority << 1) | 1
         if not isinstance(ticks, np.ndarray):
-            if len(members):
-                heappush(self.heap, (operator.index(ticks), order, next(self._numbers), role, members))
+            self._number = number = self._number + 1
+            heappush(self.heap, (ticks, order, number, role, members))
             return
-        if ticks.shape != members.shape or ticks.dtype.kind not in "iu":
-            raise ContractError(f"wake of {role!r}: ticks must be whole numbers of shape {members.shape}")
         by_tick = np.argsort(ticks, kind="stable")
-        when = ticks[by_tick]
-        cuts = np.flatnonzero(np.diff(when)) + 1
-        for part in np.split(by_tick, cuts) if len(when) else ():
-            heappush(self.heap, (int(ticks[part[0]]), order, next(self._numbers), role, members[part]))
+        when, who = ticks[by_tick], members[by_tick]
+        freeze(who)
+        cuts = (np.flatnonzero(when[1:] != when[:-1]) + 1).tolist()
+        for start, stop in pairwise([0, *cuts, len(who)]):
+            self._number = number = self._number + 1
+            heappush(self.heap, (int(when[start]), order, number, role, who[start:stop]))
 
     def resume(self, role: str, members: Members, tick: int, priority: int) -> None:
         """Schedule the continuation of suspended decisions."""
-        heappush(self.heap, (tick, (priority << 1) | 1, next(self._numbers), role, Resume(members)))
+        self._number = number = self._number + 1
+        heappush(self.heap, (tick, (priority << 1) | 1, number, role, Resume(members)))
 
-    def pop(self) -> Entry:
-        """Take the first entry."""
-        return heappop(self.heap)
-
-    def merge(self, first: Entry) -> dict[str, tuple[list[Members], list[Members]]]:
-        """Take all wakes due together with the first one, by role: (woken, resuming) arrays of members."""
-        heap, entry = self.heap, first
-        due: dict[str, tuple[list[Members], list[Members]]] = {}
-        while True:
-            woken, resuming = due.setdefault(entry[3], ([], []))
-            payload = entry[4]
-            if isinstance(payload, Resume):
-                resuming.append(payload.members)
-            else:
-                woken.append(payload)  # type: ignore[arg-type]
-            if not heap or heap[0][0] != first[0] or heap[0][1] != first[1]:
-                return due
+    def merge(self, first: Entry) -> dict[str, list[Payload]]:
+        """Take all wakes due together with the first one: members, or Resume of members, by role."""
+        heap, tick, order = self.heap, first[0], first[1]
+        due = {first[3]: [first[4]]}
+        while heap and heap[0][0] == tick and heap[0][1] == order:
             entry = heappop(heap)
+            due.setdefault(entry[3], []).append(entry[4])
+        return due

@@ -6,10 +6,12 @@ import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, TypeAlias
 
-from simworld.errors import AskError
+from simworld.errors import AskError, ContractError
 
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 """Plain data, as JSON knows it."""
@@ -41,17 +43,30 @@ class Ask:
     """The question: plain data."""
     after: int = 0
     """Ticks of simulated time until the answer; 0 is within the moment."""
+    digest: str = field(init=False, repr=False, compare=False)
+    """SHA-256 over what is asked (kind, content, after), not over who asks when."""
+
+    def __post_init__(self) -> None:
+        """Digest the question.
+
+        Raises:
+            ContractError: The content is not plain data.
+        """
+        try:
+            text = json.dumps([self.kind, self.content, self.after], sort_keys=True)
+        except (TypeError, ValueError) as error:
+            raise ContractError(f"{self}: content must be plain data, as JSON knows it: {error}") from error
+        object.__setattr__(self, "digest", hashlib.sha256(text.encode()).hexdigest())
+
+    def __str__(self) -> str:
+        """Who asks, for messages."""
+        role, member, decision, number = self.key
+        return f"ask.{self.kind} of {role} {member} (decision {decision}, ask {number})"
 
     def __await__(self) -> Generator[Ask, Answer, Answer]:
         """Hand the question to the kernel, and take up again with its answer."""
         answer = yield self
         return answer
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 over what is asked (kind, content, after), not over who asks when."""
-        text = json.dumps([self.kind, self.content, self.after], sort_keys=True, ensure_ascii=False, allow_nan=True)
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Gateway(Protocol):
@@ -79,38 +94,67 @@ class Broker:
         self._posted: dict[AskKey, Future[Answer]] = {}
 
     def dispatch(self, asks: Sequence[Ask]) -> None:
-        """Send out the asks that the tape does not know, without waiting for their answers."""
+        """Send out the asks that the tape does not know, without waiting for their answers.
+
+        Raises:
+            AskError: There is no gateway, or it does not take every ask.
+            TapeError: The tape holds another question at the place of one of these.
+        """
         new = [a for a in asks if a.key not in self._posted and (self._tape is None or self._tape.get(a) is None)]
         if not new:
             return
         if self._gateway is None:
-            raise AskError(f"{_where(new[0])}: nobody can answer here (no gateway, and not on the tape)")
-        for ask, future in zip(new, self._gateway.post(new), strict=True):
+            raise AskError(f"{new[0]}: nobody can answer here (no gateway, and not on the tape)")
+        futures = self._gateway.post(new)
+        if len(futures) != len(new):
+            raise AskError(f"{new[0]}: the gateway took {len(futures)} of {len(new)} asks")
+        for ask, future in zip(new, futures, strict=True):
             self._posted[ask.key] = future
-            if self._tape is not None:
-                # As each answer lands, not when all have: a crash in between must not lose a paid one.
-                future.add_done_callback(lambda done, ask=ask: self._keep(ask, done))  # type: ignore[misc]
+            # As each answer lands, not when all have: a crash in between must not lose a paid one.
+            future.add_done_callback(partial(self._landed, ask))
 
     def collect(self, ask: Ask) -> Answer:
-        """The answer to an ask, waiting for it if it is still under way."""
+        """The answer to an ask, waiting for it if it is still under way.
+
+        Whatever the gateway raises comes out here, once, with a note that names the ask.
+        """
         self.dispatch([ask])
         future = self._posted.pop(ask.key, None)
-        if future is None:
-            answer = None if self._tape is None else self._tape.get(ask)
-            if answer is None:
-                raise AskError(f"{_where(ask)}: the answer was already collected")
-            return answer
-        answer = future.result()
-        if self._tape is not None:
-            # A waiter may wake before the future's callback has run: taped first, used then.
-            self._tape.put(ask, answer)
-        return answer
+        if future is not None:
+            try:
+                answer = future.result()
+                if self._tape is None:
+                    return _plain(ask, answer)
+                # A waiter may wake before the future's callback has run: taped first, used then.
+                self._tape.put(ask, _plain(ask, answer))
+            except Exception as error:
+                error.add_note(f"while waiting for the answer to {ask}")
+                raise
+        taped = None if self._tape is None else self._tape.get(ask)
+        if taped is None:
+            raise AskError(f"{ask}: its answer is not on the tape")
+        return taped
 
-    def _keep(self, ask: Ask, done: Future[Answer]) -> None:
-        if self._tape is not None and not done.cancelled() and done.exception() is None:
-            self._tape.put(ask, done.result())
+    def close(self) -> None:
+        """Stop taping answers that are still under way, and cancel what has not begun."""
+        posted, self._posted = self._posted, {}
+        self._tape = None
+        for future in posted.values():
+            future.cancel()
+
+    def _landed(self, ask: Ask, done: Future[Answer]) -> None:
+        tape = self._tape
+        if tape is None or done.cancelled() or done.exception() is not None:
+            return
+        # What fails here fails again, and is raised, where the answer is collected.
+        with suppress(Exception):
+            tape.put(ask, _plain(ask, done.result()))
 
 
-def _where(ask: Ask) -> str:
-    role, member, decision, number = ask.key
-    return f"ask.{ask.kind} of {role} {member} (decision {decision}, ask {number})"
+def _plain(ask: Ask, answer: Answer) -> Answer:
+    """The answer exactly as a tape gives it back, so that a replay sees the same."""
+    try:
+        value, telemetry = json.loads(json.dumps([answer.value, dict(answer.telemetry)]))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise AskError(f"{ask}: the gateway answered {answer!r}; accepted: an Answer of plain data") from error
+    return Answer(value, answer.fault, telemetry)

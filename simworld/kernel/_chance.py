@@ -125,3 +125,32 @@ def _runs(members: Members) -> list[tuple[int, int]]:
     cuts = np.flatnonzero(np.diff(members) > _GAP) + 1
     edges = [0, *cuts.tolist(), n]
     return list(pairwise(edges))
+
+
+class Drawn:
+    """Who has drawn at one address (stream, tick): an address is drawn once by each member."""
+
+    __slots__ = ("_first", "_last", "_others", "_seen")
+
+    def __init__(self, members: Members) -> None:
+        self._first, self._last = int(members[0]), int(members[-1])
+        self._others = [members]
+        self._seen: set[int] = set()
+
+    def add(self, members: Members) -> bool:
+        """Note more members; False if one of them was noted before."""
+        first, last = int(members[0]), int(members[-1])
+        # Cohorts and individuals mostly draw in order of their numbers: then two comparisons suffice.
+        apart = first > self._last or last < self._first
+        if apart:
+            self._others.append(members)
+        else:
+            for before in self._others:
+                self._seen.update(before.tolist())
+            self._others.clear()
+            mine = members.tolist()
+            if not self._seen.isdisjoint(mine):
+                return False
+            self._seen.update(mine)
+        self._first, self._last = min(first, self._first), max(last, self._last)
+        return True

@@ -2,94 +2,125 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from simworld.errors import ActionError, ContractError
 from simworld.kernel._asks import Answer, Ask, Broker
-from simworld.kernel._fields import Array, Field, Members, Role, as_field
+from simworld.kernel._fields import Array, Field, Members, Role, as_field, freeze
 from simworld.kernel._minds import Cohort, Draw, Rounds, Seats
 from simworld.kernel._roster import Asked, Roster, Suspended
 from simworld.kernel._world import Acts
 
 if TYPE_CHECKING:
+    from simworld.kernel._agenda import Agenda
     from simworld.kernel._recorder import Recorder
 
-_MINUS, _PLUS = float("-inf"), float("inf")
+_ndarray = np.ndarray
+_NOTHING: Mapping[str, Array] = MappingProxyType({})
 
 
 class Part:
-    """The members of one cohort that decide together: those freshly due, or those that resume from one tick."""
+    """The members of one cohort that decide together: those freshly due, or those that resume from one moment."""
 
-    __slots__ = ("asked", "cohort", "done", "roster", "rounds", "seats", "seen", "suspended")
+    done: Mapping[str, Array] = _NOTHING
+    rounds: Rounds | None = None
+    asked: dict[int, dict[int, Asked]] | None = None
+    """Asks of these decisions so far, by place and ask index."""
+    suspended: dict[int, int] | None = None
+    """Places that wait (again), and the tick at which they are due."""
 
-    def __init__(self, roster: Roster, cohort: Cohort | None, seats: Seats, seen: Mapping[str, Array]) -> None:
+    def __init__(
+        self, roster: Roster, cohort: Cohort | None, seats: Seats, seen: Mapping[str, Array], moment: int
+    ) -> None:
         self.roster = roster
         self.cohort = cohort
         self.seats = seats
         self.seen = seen
-        self.done: Mapping[str, Array] = {}
-        self.rounds: Rounds | None = None
-        self.asked: dict[int, list[Asked]] = {}
-        """Asks of this decision so far, by place."""
-        self.suspended: dict[int, int] = {}
-        """Places that wait again, and the tick at which they are due."""
+        self.moment = moment
+        """Number of the moment in which they saw."""
 
     def start(self) -> bool:
         """Call the mind; True if it asks."""
         if self.cohort is None:
             return False
         result = self.cohort.act(self.seen, self.seats)
-        if result.__class__ is dict or isinstance(result, Mapping):
+        if isinstance(result, dict):
             self.done = result
-            return False
-        self.rounds = result
-        return True
+        elif isinstance(result, Generator):
+            self.rounds = result
+            return True
+        else:
+            self._decide(result)
+        return False
+
+    def go_on(self, answers: list[Answer | None] | None) -> list[Ask] | None:
+        """Send a round of answers and take the next asks; None if the mind is done."""
+        assert self.rounds is not None
+        try:
+            asks = self.rounds.send(answers)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            self._decide(stop.value)
+            return None
+        for ask in asks if asks.__class__ is list else (asks,):
+            if ask.__class__ is not Ask:
+                raise ContractError(f"{type(self.cohort).__name__}.act yielded {asks!r}; accepted: a list of asks")
+        return asks
+
+    def place(self, ask: Ask) -> int:
+        """The place of whoever asks."""
+        role, member, decision, _ = ask.key
+        seats = self.seats
+        place = int(np.searchsorted(seats.members, member))
+        there = role == seats.role.name and place < len(seats.members) and seats.members[place] == member
+        if there and seats.decisions[place] == decision and not (self.suspended and place in self.suspended):
+            return place
+        raise ContractError(f"{ask}: {type(self.cohort).__name__}.act may ask only for decisions that it makes now")
+
+    def _decide(self, result: object) -> None:
+        if not isinstance(result, Mapping):
+            raise ActionError(
+                f"{type(self.cohort).__name__}.act of role {self.roster.role.name!r}:"
+                f" found {result!r}; accepted: arrays by action field"
+            )
+        self.done = result
 
 
 def run_rounds(parts: Sequence[Part], now: int, broker: Broker, recorder: Recorder | None) -> None:
     """Drive all asking minds of a moment together: the asks of a round go out as one batch."""
-    answers: dict[int, list[Answer | None] | None] = {}
-    active = [p for p in parts if p.rounds is not None]
-    while active:
-        batch: list[tuple[Part, list[Ask]]] = []
-        for part in active:
-            assert part.rounds is not None
-            try:
-                asks = part.rounds.send(answers.get(id(part)))  # type: ignore[arg-type]
-                batch.append((part, asks))
-            except StopIteration as stop:
-                part.done = stop.value
-        active = [p for p, _ in batch]
-        planned = [(p, [_plan(p, ask, now) for ask in asks]) for p, asks in batch]
-        broker.dispatch([a.ask for _, plan in planned for a in plan if a.answer is None])
-        for part, plan in planned:
-            answers[id(part)] = [_use(part, asked, now, broker, recorder) for asked in plan]
+    rounds: list[tuple[Part, list[Answer | None] | None]] = [(p, None) for p in parts if p.rounds is not None]
+    while rounds:
+        batch = []
+        for part, answers in rounds:
+            asks = part.go_on(answers)
+            if asks is not None:
+                batch.append((part, [(part.place(ask), _plan(part, ask, now)) for ask in asks]))
+        broker.dispatch([a.ask for _, plan in batch for _, a in plan if a.answer is None])
+        rounds = [(p, [_use(p, place, a, now, broker, recorder) for place, a in plan]) for p, plan in batch]
 
 
 def _plan(part: Part, ask: Ask, now: int) -> Asked:
     """Find out when an ask is due: anew, or as it was when this decision asked it for the first time."""
-    place = int(np.searchsorted(part.seats.members, ask.key[1]))
-    history = part.asked.setdefault(place, [])
-    if ask.key[3] < len(history):
-        asked = history[ask.key[3]]
-        if asked.ask.digest != ask.digest:
-            raise ContractError(
-                f"{ask.key[0]} {ask.key[1]} asked something else when its decision was re-executed;"
-                " a mind that asks with after= must decide from what it sees, draws and is answered alone"
-            )
-        return asked
-    asked = Asked(ask, now + ask.after)
-    history.append(asked)
+    if part.asked is None:
+        part.asked = {}
+    history = part.asked.setdefault(part.place(ask), {})
+    asked = history.setdefault(ask.key[3], Asked(ask, now + ask.after))
+    if asked.ask.digest != ask.digest:
+        raise ContractError(
+            f"{ask}: found another question than before its decision was re-executed;"
+            " accepted: the same, so decide from what is seen, drawn and answered alone"
+        )
     return asked
 
 
-def _use(part: Part, asked: Asked, now: int, broker: Broker, recorder: Recorder | None) -> Answer | None:
-    place = int(np.searchsorted(part.seats.members, asked.ask.key[1]))
+def _use(part: Part, place: int, asked: Asked, now: int, broker: Broker, recorder: Recorder | None) -> Answer | None:
     if asked.due > now:
-        part.suspended[place] = asked.due
+        if part.suspended is None:
+            part.suspended = {}
+        part.suspended[place] = max(asked.due, part.suspended.get(place, 0))
         return None
     if asked.answer is None:
         asked.answer = broker.collect(asked.ask)
@@ -98,181 +129,215 @@ def _use(part: Part, asked: Asked, now: int, broker: Broker, recorder: Recorder 
     return asked.answer
 
 
-def suspend(part: Part, priority: int) -> None:
-    """Keep what the part's suspended decisions need to go on."""
+def suspend(part: Part, agenda: Agenda, priority: int) -> None:
+    """Keep what the part's suspended decisions need to go on when they are due."""
     seats, roster = part.seats, part.roster
-    for place, due in part.suspended.items():
-        shared = {f.name for f in roster.role.obs if f.shared}
-        seen = {k: v if k in shared else v[place : place + 1] for k, v in part.seen.items()}
-        member = int(seats.members[place])
-        roster.suspended[member] = Suspended(
-            seen, seats.tick, int(seats.decisions[place]), due, priority, part.asked[place]
-        )
+    for place, due in (part.suspended or {}).items():
+        seen = {k: v if k in roster.shared else v[place : place + 1] for k, v in part.seen.items()}
+        asks = {} if part.asked is None else part.asked[place]
+        who = seats.members[place : place + 1]
+        roster.suspended[int(who[0])] = Suspended(seen, seats.tick, part.moment, int(seats.decisions[place]), asks)
+        agenda.resume(roster.role.name, who, due, priority)
 
 
 def resumed(roster: Roster, members: Iterable[int], draw: Draw) -> list[Part]:
-    """Parts that take up suspended decisions: one for each cohort and tick of observation, in that order."""
-    groups: dict[tuple[int, int], list[int]] = {}
+    """Parts that take up suspended decisions: one for each moment of observation and mind, in that order."""
+    together: dict[tuple[int, int], list[int]] = {}
     for member in sorted(members):
-        groups.setdefault((roster.suspended[member].since, int(roster.group[member])), []).append(member)
+        together.setdefault((roster.suspended[member].moment, int(roster.mind[member])), []).append(member)
     parts = []
-    for (since, group), who in sorted(groups.items()):
+    for (moment, mind), who in sorted(together.items()):
         numbers = np.array(who, dtype=np.int64)
         taken = [roster.suspended.pop(m) for m in who]
         decisions = np.array([s.decision for s in taken], dtype=np.int64)
-        shared = {f.name for f in roster.role.obs if f.shared}
-        seen = {k: v if k in shared else np.concatenate([s.seen[k] for s in taken]) for k, v in taken[0].seen.items()}
-        seats = Seats(roster.role, since, numbers, roster.rows[numbers], decisions, draw)
-        part = Part(roster, roster.groups[group].mind, seats, seen)
+        seen = {
+            k: v if k in roster.shared else np.concatenate([s.seen[k] for s in taken]) for k, v in taken[0].seen.items()
+        }
+        for array in seen.values():
+            freeze(array)
+        seats = Seats(roster.role, taken[0].since, numbers, roster.rows[numbers], decisions, draw)
+        part = Part(roster, roster.minds[mind], seats, seen, moment)
         part.asked = {place: s.asks for place, s in enumerate(taken)}
         parts.append(part)
     return parts
 
 
-def check_seen(world: str, role: Role, members: Members, seen: Mapping[str, Array]) -> None:
+def check_seen(world: object, role: Role, members: Members, seen: Mapping[str, Array]) -> None:
     """Raise ContractError unless the observation has the declared fields; make its arrays read-only."""
-    declared = role.obs
-    if len(seen) != len(declared):
-        raise ContractError(
-            f"{world}.observe({role.name!r}): found {sorted(seen)}; declared {[f.name for f in role.obs]}"
-        )
-    n = (len(members),)
-    for field in declared:
+    n = len(members)
+    for field in role.obs:
         array = seen.get(field.name)
-        shape = field.shape if field.shared else n + field.shape
+        shape = field.one if n == 1 or field.shared else (n, *field.sizes)
         if (
             array is None
+            or array.__class__ is not _ndarray
             or (array.dtype is not field.numpy_dtype and array.dtype != field.numpy_dtype)
             or array.shape != shape
+            or (field.dtype == "str" and not all(isinstance(v, str) for v in array.flat))
         ):
-            found = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
+            found = f"{array.dtype} of shape {array.shape}" if isinstance(array, _ndarray) else repr(array)
             raise ContractError(
-                f"{world}.observe({role.name!r}): field {field.name!r}: found {found};"
-                f" declared {field.dtype} of shape {shape}"
+                f"{type(world).__name__}.observe({role.name!r}), field {field.name!r}: found {found};"
+                f" accepted: an array of {field.dtype} of shape {shape}"
             )
-        array.setflags(write=False)
+        array.setflags(False)  # type: ignore[call-arg]  # as ``freeze``, without a call
+    if len(seen) != len(role.obs):
+        raise ContractError(
+            f"{type(world).__name__}.observe({role.name!r}): found fields {sorted(seen)};"
+            f" accepted: {[f.name for f in role.obs]}"
+        )
 
 
-def check_done(role: Role, members: Members, done: Mapping[str, Array], fields: tuple[Field, ...]) -> dict[str, Array]:
-    """Fill in defaults and check kind, shape and bounds of actions (or mind fields).
+def check_given(
+    role: Role, fields: Sequence[Field], members: Members, given: Mapping[str, Array], what: str = "action"
+) -> dict[str, Array]:
+    """Actions (or traits, or mind fields) with defaults filled in, checked for kind, shape and bounds.
+
+    Arrays are copied: what a mind does to its own later must not reach the world. Blanks are accepted in traits and
+    mind fields: not everybody has every one.
 
     Raises:
         ActionError: An undeclared or missing field, another kind or shape, or a value out of bounds.
     """
-    n, checked = (len(members),), {}
+    n = len(members)
+    found, checked = 0, {}
     for field in fields:
-        name = field.name
-        array = done.get(name)
-        shape = n + field.shape
+        array = given.get(field.name)
+        found += array is not None
+        shape = field.one if n == 1 else (n, *field.sizes)
         if array is None:
             if field.default is None:
-                raise ActionError(f"role {role.name!r}: the action lacks {name!r}; found {sorted(done)}")
-            array = np.full(shape, field.default, dtype=field.numpy_dtype)  # type: ignore[arg-type]
-        elif array.__class__ is not np.ndarray or array.dtype is not field.numpy_dtype:
-            array = as_field(field, array, f"role {role.name!r}: field")
+                raise ActionError(f"{_who(role, members)}: the {what} lacks {field.name!r}; found {sorted(given)}")
+            array = np.full(shape, field.default, dtype=field.numpy_dtype)
+        elif array.__class__ is not _ndarray or array.dtype is not field.numpy_dtype or field.dtype == "str":
+            array = as_field(field, array, f"{_who(role, members)}: {what} field")
         if array.shape != shape:
-            raise ActionError(f"role {role.name!r}: field {name!r}: found shape {array.shape}; accepted: {shape}")
-        if field.bounded and array.size:
-            _check_bounds(role, field, members, array)
-        checked[name] = array
-    if not done.keys() <= checked.keys():
-        extra = sorted(set(done) - set(checked))
-        raise ActionError(f"role {role.name!r} has no field {extra}; it has {[f.name for f in fields]}")
+            raise ActionError(
+                f"{_who(role, members)}: {what} field {field.name!r}: found shape {array.shape}; accepted: {shape}"
+            )
+        if field.limits is not None and array.size:
+            low, high = field.limits
+            # A nan compares false.
+            if not (low <= array.item() <= high if array.size == 1 else low <= array.min() and array.max() <= high):
+                _check_bounds(role, field, members, array, what)
+        checked[field.name] = array.copy()
+    if found != len(given):
+        extra = sorted(set(given) - set(checked))
+        raise ActionError(f"{_who(role, members)} has no field {extra}; it has {[f.name for f in fields]}")
     return checked
 
 
-def _check_bounds(role: Role, field: Field, members: Members, array: Array) -> None:
-    low = _MINUS if field.low is None else field.low
-    high = _PLUS if field.high is None else field.high
-    # A nan compares false; it is accepted only where it is the declared default ("leave as it is").
-    if array.size == 1:
-        if low <= array.item() <= high:
-            return
-    elif low <= array.min() and array.max() <= high:
-        return
-    may_be_nan = isinstance(field.default, float) and np.isnan(field.default)
-    bad = ~((array >= low) & (array <= high)) & ~(np.isnan(array) if may_be_nan else False)
+def _who(role: Role, members: Members) -> str:
+    return f"role {role.name!r}, member {members[0]}" if len(members) == 1 else f"role {role.name!r}"
+
+
+def _check_bounds(role: Role, field: Field, members: Members, array: Array, what: str) -> None:
+    assert field.limits is not None
+    low, high = field.limits
+    bad = ~((array >= low) & (array <= high))
+    # A nan is accepted where it is the declared default ("leave as it is").
+    nan_is_default = isinstance(field.default, float) and np.isnan(field.default)
+    if field.dtype == "float64" and (what != "action" or nan_is_default):
+        bad &= ~np.isnan(array)
+    elif what != "action":
+        bad &= array != field.blank
     if bad.any():
-        place = np.argwhere(bad)[0]
+        place = tuple(np.argwhere(bad)[0])
         raise ActionError(
-            f"role {role.name!r}, member {members[place[0]]}: {field.name!r} is {array[tuple(place)]};"
+            f"role {role.name!r}, member {members[place[0]]}: {field.name!r} is {array[place]};"
             f" accepted: {low:g} to {high:g}"
         )
 
 
-def merge(roster: Roster, parts: Sequence[Part]) -> Acts | None:
-    """The decisions of a role's parts as arrays in member order, or None if nobody decided."""
-    role = roster.role
-    if len(parts) == 1 and not parts[0].suspended:
-        part = parts[0]
-        seats = part.seats
-        acts = Acts(role, seats.members, seats.decisions, seats.tick)
-        acts.seen = part.seen
-        acts.done = check_done(role, seats.members, part.done, role.act)
-        if seats.faults:
-            acts.faults = seats.faults
-        if seats.shown:
-            acts.mind = _check_mind(part)
-        return acts
-    kept = [[i for i in range(len(p.seats.members)) if i not in p.suspended] for p in parts]
-    picked = [(p, np.array(k, dtype=np.int64)) for p, k in zip(parts, kept, strict=True) if k]
-    if not picked:
-        return None
-    members = np.concatenate([p.seats.members[k] for p, k in picked])
-    order = np.argsort(members, kind="stable")
-    since = np.concatenate([np.full(len(k), p.seats.tick) for p, k in picked])[order]
-    decisions = np.concatenate([p.seats.decisions[k] for p, k in picked])[order]
-    acts = Acts(role, members[order], decisions, since)
-    seen, done = {}, {}
+def decided(parts: Sequence[Part]) -> list[tuple[Roster, Acts]]:
+    """What the members of each role decided, checked, in member order; roles where nobody decided are left out.
+
+    Raises:
+        ActionError: An action lies outside what the role declares.
+    """
+    if len(parts) == 1:
+        acts = _acts(parts[0])
+        return [] if acts is None else [(parts[0].roster, acts)]
+    rosters = {p.roster.role.name: p.roster for p in parts}
+    found = [(r, _merged(r, [p for p in parts if p.roster is r])) for r in rosters.values()]
+    return [(roster, acts) for roster, acts in found if acts is not None]
+
+
+def _merged(roster: Roster, parts: Sequence[Part]) -> Acts | None:
+    both = [(p, acts) for p in parts if (acts := _acts(p)) is not None]
+    if len(both) < 2:
+        return both[0][1] if both else None
+    role, all_acts = roster.role, [a for _, a in both]
+    members = np.concatenate([a.members for a in all_acts])
+    order = np.argsort(members)
+    ticks = {a.since for a in all_acts}
+    since = ticks.pop() if len(ticks) == 1 else np.concatenate([np.full(len(a), a.since) for a in all_acts])[order]
+    freeze(members := members[order])
+    acts = Acts(role, members, np.concatenate([a.decisions for a in all_acts])[order], since)
+    same = len({p.moment for p, _ in both}) == 1
+    acts.seen = {}
     for field in role.obs:
-        if field.shared and len({p.seats.tick for p, _ in picked}) == 1:
-            seen[field.name] = picked[0][0].seen[field.name]
+        columns = [a.seen[field.name] for a in all_acts]
+        if field.shared and same:
+            acts.seen[field.name] = columns[0]
             continue
-        # A resumed decision keeps its old shared fields: one row each.
-        columns = [
-            np.broadcast_to(p.seen[field.name], (len(k), *np.shape(p.seen[field.name])))
-            if field.shared
-            else p.seen[field.name][k]
-            for p, k in picked
-        ]
-        seen[field.name] = np.concatenate(columns)[order]
-    checked = [check_done(role, p.seats.members[k], _take(p.done, k), role.act) for p, k in picked]
-    for field in role.act:
-        done[field.name] = np.concatenate([c[field.name] for c in checked])[order]
-    acts.seen, acts.done = seen, done
-    acts.mind = _merge_minds(picked, order)
-    place_of = np.empty(len(order), dtype=np.int64)
-    place_of[order] = np.arange(len(order))
-    offset, faults = 0, {}
-    for part, keep in picked:
-        for at, place in enumerate(keep.tolist()):
-            if place in part.seats.faults:
-                faults[int(place_of[offset + at])] = part.seats.faults[place]
-        offset += len(keep)
-    acts.faults = faults
+        if field.shared:
+            # Each part saw its own moment, so the merged observation has one row for each member.
+            columns = [np.broadcast_to(c, (len(a), *c.shape)) for c, a in zip(columns, all_acts, strict=True)]
+        acts.seen[field.name] = np.concatenate(columns)[order]
+    acts.done = {f.name: np.concatenate([a.done[f.name] for a in all_acts])[order] for f in role.act}
+    acts.mind = _merged_minds(all_acts, order)
+    starts = np.cumsum([0, *map(len, all_acts)])
+    place_of = np.argsort(order)
+    acts.faults = {
+        int(place_of[start + place]): fault
+        for start, a in zip(starts.tolist(), all_acts, strict=False)
+        for place, fault in a.faults.items()
+    }
     return acts
 
 
-def _take(done: Mapping[str, Array], keep: Array) -> dict[str, Array]:
-    return {name: np.asarray(array)[keep] for name, array in done.items()}
+def _acts(part: Part) -> Acts | None:
+    """What a part decided, checked, without those who are suspended."""
+    seats, role = part.seats, part.roster.role
+    members, decisions, seen, done = seats.members, seats.decisions, part.seen, part.done
+    shown, faults = seats.shown, seats.faults
+    if part.suspended:
+        keep = np.delete(np.arange(len(members)), list(part.suspended))
+        if not len(keep):
+            return None
+        done, shown = _take(done, keep, len(members)), _take(shown or {}, keep, len(members))
+        seen = {k: v if k in part.roster.shared else v[keep] for k, v in seen.items()}
+        faults = {at: faults[place] for at, place in enumerate(keep.tolist()) if faults and place in faults}
+        members, decisions = members[keep], decisions[keep]
+        freeze(members)
+    acts = Acts(role, members, decisions, seats.tick)
+    acts.seen = seen
+    acts.done = check_given(role, role.act, members, done)
+    if faults:
+        acts.faults = faults
+    if shown:
+        declared = () if part.cohort is None else part.cohort.mind
+        fields = [f for f in declared if f.name in shown]
+        acts.mind = check_given(role, fields, members, shown, "mind")
+    return acts
 
 
-def _check_mind(part: Part) -> dict[str, Array]:
-    declared = {} if part.cohort is None else {f.name: f for f in part.cohort.mind}
-    fields = tuple(f for name, f in declared.items() if name in part.seats.shown)
-    return check_done(part.roster.role, part.seats.members, part.seats.shown, fields)
+def _take(given: Mapping[str, Array], keep: Array, n: int) -> dict[str, Array]:
+    """Some places of arrays that are not checked yet: one of another length stays as it is, for the check to find."""
+    arrays = {name: np.asarray(array) for name, array in given.items()}
+    return {name: array[keep] if array.shape[:1] == (n,) else array for name, array in arrays.items()}
 
 
-def _merge_minds(picked: Sequence[tuple[Part, Array]], order: Array) -> dict[str, Array]:
-    """Mind fields over all parts: minds that do not show a field leave it empty."""
-    shown = [_check_mind(p) for p, _ in picked]
+def _merged_minds(all_acts: Sequence[Acts], order: Array) -> dict[str, Array]:
+    """Mind fields over all parts: those that do not show a field leave it blank."""
     merged = {}
-    for name in dict.fromkeys(name for s in shown for name in s):
-        like = next(s[name] for s in shown if name in s)
-        empty = np.nan if like.dtype.kind == "f" else "" if like.dtype.kind == "O" else 0
+    for name in dict.fromkeys(name for a in all_acts for name in a.mind):
+        like = next(a.mind[name] for a in all_acts if name in a.mind)
+        blank = {"f": np.nan, "O": "", "b": False}.get(like.dtype.kind, 0)
         columns = [
-            s[name][k] if name in s else np.full((len(k), *like.shape[1:]), empty, dtype=like.dtype)
-            for s, (_, k) in zip(shown, picked, strict=True)
+            a.mind[name] if name in a.mind else np.full((len(a), *like.shape[1:]), blank, dtype=like.dtype)
+            for a in all_acts
         ]
         merged[name] = np.concatenate(columns)[order]
     return merged

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from simworld.errors import ContractError
+from simworld.errors import ActionError, ContractError
 
 Array: TypeAlias = npt.NDArray[Any]
 """An array whose dtype and shape a declared field fixes at run time."""
@@ -18,6 +18,8 @@ Members: TypeAlias = npt.NDArray[np.int64]
 """Sorted member numbers of one role, without duplicates."""
 
 _DTYPES = ("bool", "int64", "float64", "str")
+_KINDS = {"bool": "b", "int64": "iu", "float64": "fiu", "str": "OU"}
+"""Kinds of numpy dtypes that become a field's dtype without a silent change of meaning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,43 @@ class Field:
     """The dtype of the arrays that carry this field."""
     bounded: bool = field(init=False, repr=False, compare=False)
     """Whether it has a lowest or highest value."""
+    sizes: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Shape for one member, in numbers; only of a role that is sized."""
+    one: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Shape of an array for one member."""
+    limits: tuple[float, float] | None = field(init=False, repr=False, compare=False)
+    """Closed interval that actions must lie in, or None if there is nothing to check (a number is never nan)."""
 
     def __post_init__(self) -> None:
-        """Check the declaration itself."""
-        if not self.name or not self.name.replace("_", "a").isalnum():
-            raise ContractError(f"field name {self.name!r}: letters, digits and underscores are accepted")
+        """Check the declaration itself, and compute once what every array of every moment is checked against."""
+        _check_name("field", self.name)
         if self.dtype not in _DTYPES:
             raise ContractError(f"field {self.name!r}: dtype {self.dtype!r} is not one of {', '.join(_DTYPES)}")
-        # Read for every array of every moment, so computed once.
-        object.__setattr__(self, "numpy_dtype", np.dtype(object if self.dtype == "str" else self.dtype))
-        object.__setattr__(self, "bounded", self.low is not None or self.high is not None)
+        prepare = object.__setattr__
+        prepare(self, "numpy_dtype", np.dtype(object if self.dtype == "str" else self.dtype))
+        prepare(self, "bounded", self.low is not None or self.high is not None)
+        prepare(self, "sizes", self.shape)
+        prepare(self, "one", self.shape if self.shared else (1, *self.shape))
+        low = -np.inf if self.low is None else self.low
+        high = np.inf if self.high is None else self.high
+        prepare(self, "limits", (low, high) if self.bounded or self.dtype == "float64" else None)
+        if self.bounded and (self.dtype not in {"int64", "float64"} or not low <= high):
+            raise ContractError(f"field {self.name!r}: bounds {low:g} to {high:g} do not fit dtype {self.dtype}")
+        if self.default is not None and np.asarray(self.default).dtype.kind not in _KINDS[self.dtype]:
+            raise ContractError(f"field {self.name!r}: default {self.default!r} is not of dtype {self.dtype}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle and copy by declaration: what was computed once is computed again."""
+        return (Field, tuple(getattr(self, f.name) for f in fields(self) if f.init))
+
+    def __deepcopy__(self, memo: object) -> Field:
+        """Declarations never change: a copy is the same."""
+        return self
+
+    @property
+    def blank(self) -> Any:
+        """What stands in an array where there is no value."""
+        return {"bool": False, "int64": 0, "float64": np.nan, "str": ""}[self.dtype]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +109,21 @@ class Role:
     credit: Literal["until_next", "explicit"] = "until_next"
     """Whether a reward goes to the latest decision, or to one that the world names by its index."""
 
+    def __post_init__(self) -> None:
+        """Check the declaration itself."""
+        _check_name("role", self.name)
+        for kind, declared in (("obs", self.obs), ("act", self.act), ("traits", self.traits)):
+            names = [f.name for f in declared]
+            if len(set(names)) < len(names):
+                raise ContractError(f"role {self.name!r}: {kind} declares a field twice: {names}")
+            shared = [f.name for f in declared if f.shared and kind != "obs"]
+            if shared:
+                raise ContractError(f"role {self.name!r}: only observations can be shared; {kind} has {shared}")
+
+    def __deepcopy__(self, memo: object) -> Role:
+        """Declarations never change: a copy is the same."""
+        return self
+
     def sized(self, seats: Mapping[str, int]) -> Role:
         """The role with every dimension that names a role replaced by that role's number of seats.
 
@@ -95,22 +139,36 @@ class Role:
                 raise ContractError(f"field {one.name!r}: shape names {unknown}; roles are {list(seats)}")
             return replace(one, shape=tuple(seats[d] if isinstance(d, str) else d for d in one.shape))
 
-        return replace(self, obs=tuple(map(fixed, self.obs)), act=tuple(map(fixed, self.act)))
+        obs, act, traits = (tuple(map(fixed, f)) for f in (self.obs, self.act, self.traits))
+        return replace(self, obs=obs, act=act, traits=traits)
 
 
-_KINDS = {"bool": "b", "int64": "iu", "float64": "fiu", "str": "OU"}
+def _check_name(what: str, name: str) -> None:
+    if not name or not name.replace("_", "a").isalnum():
+        raise ContractError(f"{what} name {name!r}: letters, digits and underscores are accepted")
+
+
+def freeze(array: Array) -> None:
+    """Make an array read-only."""
+    # By position: the keyword takes three times as long, and this is done for every array of every moment.
+    array.setflags(False)  # type: ignore[call-arg]
 
 
 def as_field(declared: Field, values: object, what: str) -> Array:
     """Values as an array of the field's dtype, without any silent change of kind.
 
     Raises:
-        ContractError: The values are of another kind (text for a number, a fraction for a whole number, ragged).
+        ActionError: The values are of another kind (text for a number, a fraction for a whole number, ragged).
     """
     try:
         array = np.asarray(values, dtype=object if declared.dtype == "str" else None)
     except ValueError as error:
-        raise ContractError(f"{what} {declared.name!r}: {error}") from error
-    if array.dtype.kind not in _KINDS[declared.dtype] and array.size:
-        raise ContractError(f"{what} {declared.name!r}: found {array.dtype}; accepted: {declared.dtype}")
+        raise ActionError(f"{what} {declared.name!r}: found values of several shapes; accepted: one") from error
+    found = array.dtype
+    if declared.dtype == "str":
+        strange = [v for v in array.flat if not isinstance(v, str)]
+        if strange:
+            raise ActionError(f"{what} {declared.name!r}: found {strange[0]!r}; accepted: str")
+    elif array.size and not (found.kind in _KINDS[declared.dtype] and np.can_cast(found, declared.numpy_dtype)):
+        raise ActionError(f"{what} {declared.name!r}: found {found}; accepted: {declared.dtype}")
     return array.astype(declared.numpy_dtype, copy=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from simworld.errors import ContractError
 from simworld.kernel._asks import Answer, Ask
+from simworld.kernel._chain import tag
 from simworld.kernel._fields import Array, Members, Role
 from simworld.kernel._minds import Cohort
 
@@ -39,12 +40,14 @@ class Suspended:
     """A decision that waits for an answer: enough to re-execute it from its start."""
 
     seen: Mapping[str, Array]
-    """The old observation: arrays of shape (1, ...)."""
+    """The old observation: arrays for one member."""
     since: int
+    """The tick at which it was taken."""
+    moment: int
+    """Number of the moment in which it was taken: one tick may have several."""
     decision: int
-    due: int
-    priority: int
-    asks: list[Asked] = field(default_factory=list)
+    asks: dict[int, Asked] = field(default_factory=dict)
+    """The decision's asks so far, by ask index."""
 
 
 class Roster:
@@ -59,14 +62,28 @@ class Roster:
         self.left = 0
         """How many of them are not present any more, or never were."""
         self.suspended: dict[int, Suspended] = {}
-        self.tag = role.name.encode()
+        self.tag = tag(role)
+        self.plain = all(f.dtype != "str" for f in (*role.obs, *role.act))
+        """The bytes of all observations and actions are their values."""
+        self.shared = frozenset(f.name for f in role.obs if f.shared)
+        self.own: Members | None = None
+        """An array that was checked before and cannot change: the members of the latest moment."""
+        self.outer = any(g.mind is None for g in groups)
+        """Some are decided from outside."""
         self.dense = len(self.groups) == 1 and absent is None
         """Every member's row in its cohort is its number."""
-        self._absent = set(() if absent is None else absent.tolist())
+        self.minds: list[Cohort | None] = []
+        """Who decides: the minds of the groups; all groups decided from outside are one."""
+        self._mind_of_group: list[int] = []
+        self._seat_minds()
+        self._absent = frozenset(() if absent is None else absent.tolist())
         self._sizes = [0] * len(self.groups)
         self.alive = np.zeros(0, dtype=bool)
         self.decisions = np.zeros(0, dtype=np.int64)
+        """Each member's number of decisions, a suspended one included."""
         self.group = np.zeros(0, dtype=np.int64)
+        self.mind = np.zeros(0, dtype=np.int64)
+        """Each member's place in ``minds``."""
         self.rows = np.zeros(0, dtype=np.int64)
 
     def present(self) -> Members:
@@ -75,15 +92,22 @@ class Roster:
 
     def check(self, members: Members, what: str) -> None:
         """Raise ContractError unless these are sorted, distinct numbers that were given out."""
-        if members.__class__ is not np.ndarray or members.dtype != np.int64:
-            raise ContractError(f"{what} of role {self.role.name!r}: members must be an int64 array")
-        n = len(members)
-        if n == 0:
+        if members is self.own:
             return
-        if members[-1] >= self.count or members[0] < 0 or (n > 1 and not (members[1:] > members[:-1]).all()):
+        if members.__class__ is not np.ndarray or members.dtype != np.int64 or members.ndim != 1:
             raise ContractError(
-                f"{what} of role {self.role.name!r}: members must be sorted, distinct and below {self.count}"
+                f"{what} of role {self.role.name!r}: found {members!r}; accepted: member numbers, int64 of shape (n,)"
             )
+        n = len(members)
+        if n == 1:
+            if 0 <= members.item() < self.count:
+                return
+        elif n == 0 or (members[0] >= 0 and members[-1] < self.count and (members[1:] > members[:-1]).all()):
+            return
+        raise ContractError(
+            f"{what} of role {self.role.name!r}: found members {members};"
+            f" accepted: sorted, distinct and below {self.count}, as they were given out"
+        )
 
     def add(self, count: int) -> Members:
         """Give out numbers and seats; returns the numbers of those present."""
@@ -91,11 +115,12 @@ class Roster:
         if self.count > len(self.alive):
             self._grow(max(self.count, 2 * len(self.alive)))
         numbers = np.arange(first, self.count)
-        self.decisions[numbers] = 0
         self.alive[numbers] = [n not in self._absent for n in numbers.tolist()] if self._absent else True
         ends = np.cumsum([g.count for g in self.groups])
         # Beyond the seats that the scenario fills, newcomers join the last group.
-        self.group[numbers] = np.minimum(np.searchsorted(ends, numbers, side="right"), len(self.groups) - 1)
+        group = np.minimum(np.searchsorted(ends, numbers, side="right"), len(self.groups) - 1)
+        self.group[numbers] = group
+        self.mind[numbers] = np.array(self._mind_of_group, dtype=np.int64)[group]
         here = numbers[self.alive[numbers]]
         self.left += count - len(here)
         for g in range(len(self.groups)):
@@ -104,15 +129,59 @@ class Roster:
             self._sizes[g] += len(mine)
         return here
 
-    def split(self, members: Members) -> list[tuple[int, Members]]:
-        """The places of members in this array, by group."""
-        if len(self.groups) == 1:
-            return [(0, np.arange(len(members)))]
-        group = self.group[members]
-        return [(g, places) for g in range(len(self.groups)) if len(places := np.flatnonzero(group == g))]
+    def begin(self, members: Members) -> Members:
+        """Give each of these members the index of its next decision."""
+        counts = self.decisions
+        indices = counts[members]
+        if len(members) == 1:
+            counts[members.item()] = indices.item() + 1
+        else:
+            counts[members] = indices + 1
+        return indices
+
+    def split(self, members: Members) -> list[tuple[Cohort | None, Array | slice]]:
+        """The minds of these members, and which places in the array are theirs."""
+        if len(self.minds) == 1:
+            return [(self.minds[0], slice(None))]
+        mind = self.mind[members]
+        places = [np.flatnonzero(mind == m) for m in range(len(self.minds))]
+        return [(self.minds[m], p) for m, p in enumerate(places) if len(p)]
+
+    def credited(self, members: Members, decisions: Members | None) -> None:
+        """Raise ContractError unless these members have such decisions to credit."""
+        if (decisions is not None) != (self.role.credit == "explicit"):
+            accepted = "a decision index for each member" if decisions is None else "no decision indices"
+            raise ContractError(
+                f"reward of role {self.role.name!r}, whose credit is {self.role.credit!r}: accepted: {accepted}"
+            )
+        made = self.decisions[members]
+        if self.suspended:
+            made = made - np.isin(members, np.fromiter(self.suspended, dtype=np.int64))
+        if decisions is None:
+            lacking = (made == 0) | ~self.alive[members]
+        elif decisions.__class__ is not np.ndarray or decisions.dtype != np.int64 or decisions.shape != members.shape:
+            raise ContractError(
+                f"reward of role {self.role.name!r}: accepted: decisions as an int64 array of shape {members.shape}"
+            )
+        else:
+            lacking = (decisions < 0) | (decisions >= made)
+        if lacking.any():
+            member = int(members[np.argmax(lacking)])
+            raise ContractError(
+                f"reward of role {self.role.name!r}: member {member} has no such decision to credit"
+                " (it has not decided yet, or it has left)"
+            )
+
+    def _seat_minds(self) -> None:
+        for group in self.groups:
+            if group.mind is not None and any(m is group.mind for m in self.minds):
+                raise ContractError(f"role {self.role.name!r}: one mind fills two groups; every group needs its own")
+            if group.mind is not None or None not in self.minds:
+                self.minds.append(group.mind)
+            self._mind_of_group.append(self.minds.index(None) if group.mind is None else len(self.minds) - 1)
 
     def _grow(self, size: int) -> None:
-        for name in ("alive", "decisions", "group", "rows"):
+        for name in ("alive", "decisions", "group", "mind", "rows"):
             old = getattr(self, name)
             new = np.zeros(size, dtype=old.dtype)
             new[: len(old)] = old

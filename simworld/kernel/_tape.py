@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import IO
 
 from simworld.errors import TapeError
 from simworld.kernel._asks import Answer, Ask, AskKey
@@ -21,9 +20,11 @@ class Tape:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._known: dict[AskKey, tuple[str, Answer]] = {}
-        self._file: IO[bytes] | None = None
+        self._whole = False
+        """The file is there, and ends with a whole line."""
         self._lock = threading.Lock()
-        if path is not None and path.exists():
+        self._closed = False
+        if path is not None:
             self._load(path)
 
     def __len__(self) -> int:
@@ -39,10 +40,8 @@ class Tape:
         if found is None:
             return None
         if found[0] != ask.digest:
-            role, member, decision, number = ask.key
             raise TapeError(
-                f"{role} {member}, decision {decision}, ask {number}: the tape holds another question"
-                f" (digest {found[0][:12]}, now {ask.digest[:12]})"
+                f"{ask}: the tape holds another question here (digest {found[0][:12]}, now {ask.digest[:12]})"
             )
         return found[1]
 
@@ -51,39 +50,42 @@ class Tape:
         with self._lock:
             if ask.key in self._known:
                 return
+            if self._closed:
+                raise TapeError(f"{ask}: the tape is closed")
+            if self._path is not None:
+                self._write(self._path, ask, answer)
+            # Known only once it is written: an answer that could not be kept must not be used.
             self._known[ask.key] = (ask.digest, answer)
-            if self._path is None:
-                return
-            if self._file is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("ab")
-            line = {
-                "key": ask.key,
-                "digest": ask.digest,
-                "kind": ask.kind,
-                "content": ask.content,
-                "after": ask.after,
-                "value": answer.value,
-                "fault": answer.fault,
-                "telemetry": answer.telemetry,
-            }
-            self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
-            self._file.flush()
 
     def close(self) -> None:
-        """Close the file, if one was opened."""
+        """Keep no more: an answer that comes later has nobody to use it."""
         with self._lock:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            self._closed = True
+
+    def _write(self, path: Path, ask: Ask, answer: Answer) -> None:
+        line = {
+            "key": ask.key,
+            "digest": ask.digest,
+            "kind": ask.kind,
+            "content": ask.content,
+            "after": ask.after,
+            "value": answer.value,
+            "fault": answer.fault,
+            "telemetry": answer.telemetry,
+        }
+        # Models do send lone surrogates; json reads them back as they were.
+        data = json.dumps(line, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+        if not self._whole:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _whole_lines(path)
+        self._whole = False
+        # Opened for each answer: that is nothing beside an ask, and no file stays open if an episode fails.
+        with path.open("ab") as file:
+            file.write(data)
+        self._whole = True
 
     def _load(self, path: Path) -> None:
-        data = path.read_bytes()
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            with path.open("r+b") as file:
-                file.truncate(whole)
-        for number, line in enumerate(data[:whole].splitlines(), 1):
+        for number, line in enumerate(_whole_lines(path), 1):
             try:
                 entry = json.loads(line)
                 role, member, decision, ask = entry["key"]
@@ -91,3 +93,15 @@ class Tape:
                 self._known[(role, member, decision, ask)] = (entry["digest"], answer)
             except (ValueError, KeyError, TypeError) as error:
                 raise TapeError(f"{path}:{number}: not a line of a tape ({error})") from error
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a tape, after cutting off a torn last one."""
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+    return data[:whole].split(b"\n")[:-1]

@@ -11,19 +11,23 @@ import numpy as np
 
 from simworld.errors import ContractError
 from simworld.kernel._agenda import Payload
-from simworld.kernel._fields import Array, Field, Members, Role
+from simworld.kernel._fields import Array, Field, Members, Role, freeze
 
 if TYPE_CHECKING:
-    from simworld.kernel._kernel import Kernel
+    from simworld.kernel._chance import Method
+    from simworld.kernel._society import Society
 
 _NOTHING: Mapping[str, Array] = MappingProxyType({})
-_NO_FAULT: Mapping[int, tuple[str, str]] = MappingProxyType({})
 
 
 class Acts:
     """What the members of one role saw and decided in one moment: arrays in member order."""
 
-    __slots__ = ("decisions", "done", "faults", "members", "mind", "role", "seen", "since")
+    seen: Mapping[str, Array] = _NOTHING
+    done: Mapping[str, Array] = _NOTHING
+    mind: Mapping[str, Array] = _NOTHING
+    faults: Mapping[int, tuple[str, str]] = MappingProxyType({})
+    """Flagged decisions by place: (kind, detail)."""
 
     def __init__(self, role: Role, members: Members, decisions: Members, since: int | Members) -> None:
         self.role = role
@@ -31,11 +35,6 @@ class Acts:
         self.decisions = decisions
         self.since = since
         """Tick at which they saw: one for all, or one each where a decision was resumed."""
-        self.seen: Mapping[str, Array] = _NOTHING
-        self.done: Mapping[str, Array] = _NOTHING
-        self.mind: Mapping[str, Array] = _NOTHING
-        self.faults: Mapping[int, tuple[str, str]] = _NO_FAULT
-        """Flagged decisions by place: (kind, detail)."""
 
     def __getitem__(self, field: str) -> Array:
         """One action field, shape (n, ...)."""
@@ -48,15 +47,16 @@ class Acts:
 class Moment:
     """The wakes due at one (tick, priority), with what was decided."""
 
-    __slots__ = ("acts", "priority", "tick", "waiting")
+    waiting: Mapping[str, Members] = MappingProxyType({})
+    """Members that were woken while their decision is suspended: that wake makes no decision."""
+    outer: Mapping[str, Acts] = MappingProxyType({})
+    """Between begin and finish: whose decision is awaited from outside, and what they see, by role."""
 
     def __init__(self, tick: int, priority: int) -> None:
         self.tick = tick
         self.priority = priority
         self.acts: dict[str, Acts] = {}
         """Who decided what, by role; roles without a decision are absent."""
-        self.waiting: dict[str, Members] = {}
-        """Members that were woken while their decision is suspended: they decide nothing now."""
 
 
 class World(ABC):
@@ -97,33 +97,31 @@ class World(ABC):
 class Turn:
     """The world's pen: everything that it may do to the episode, and nothing else."""
 
-    __slots__ = ("_agenda", "_kernel", "tick")
+    __slots__ = ("_agenda", "_rosters", "_society", "tick")
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, society: Society) -> None:
         self.tick = 0
         """Now."""
-        self._kernel = kernel
-        self._agenda = kernel.agenda
+        self._society = society
+        self._agenda, self._rosters = society.agenda, society.rosters
 
     def draw(
-        self, stream: str, members: Members | int = 1, method: str = "uniform", width: tuple[int, ...] = ()
+        self, stream: str, members: Members | int = 1, method: Method = "uniform", width: tuple[int, ...] = ()
     ) -> Array:
         """Addressed draws of this tick for members (sorted numbers, or so many from 0), float64 (n, *width).
 
         Raises:
             ChanceError: This address was drawn before; a second draw names another stream.
         """
-        if not isinstance(members, np.ndarray):
-            members = np.arange(members)
-        return self._kernel.drawn(method, f"world/{stream}", self.tick, members, width)
+        return self._society.draw(stream, members, method, width)
 
     def seats(self, role: str) -> int:
         """How many seats of a role the scenario fills at the start."""
-        return self._kernel.roster(role).wanted
+        return self._society.roster(role).wanted
 
     def members(self, role: str) -> Members:
         """Who of a role is present, sorted."""
-        return self._kernel.roster(role).present()
+        return self._society.roster(role).present()
 
     def join(self, role: str, count: int = 1, **traits: Array) -> Members:
         """Let newcomers take their seats; numbers are never used again.
@@ -136,11 +134,11 @@ class Turn:
         Returns:
             The numbers of those present: a fork may leave out some.
         """
-        return self._kernel.join(role, count, traits)
+        return self._society.join(role, count, traits)
 
     def leave(self, role: str, members: Members) -> None:
         """Let members leave for good, with a closing row at the end of this step."""
-        self._kernel.leave(role, members)
+        self._society.leave(role, members)
 
     def wake(self, role: str, members: Members, tick: int | Array, priority: int = 0) -> None:
         """Make members due: all at one tick, or each at its own (array of the members' shape).
@@ -148,13 +146,25 @@ class Turn:
         Raises:
             ContractError: A tick in the past, unsorted or unknown members, or a loop that never lets time pass.
         """
-        self._kernel.roster(role).check(members, "wake")
-        if isinstance(tick, np.ndarray):
-            if len(tick) and int(tick.min()) <= self.tick:
-                self._kernel.not_past(int(tick.min()), f"wake of {role!r}")
-        elif tick <= self.tick:
-            self._kernel.not_past(tick, f"wake of {role!r}")
-        self._agenda.wake(role, members, tick, priority)
+        roster = self._rosters.get(role) or self._society.roster(role)
+        if members is not roster.own:
+            roster.check(members, "wake")
+            # A copy: what the world does to its own array later must not reach the agenda, nor a mind's the world.
+            members = members.copy()
+            freeze(members)
+        if tick.__class__ is int and tick > self.tick:
+            pass
+        elif not isinstance(tick, np.ndarray):
+            tick = self._society.not_past(tick, f"wake of {role!r}")
+        elif tick.shape != members.shape or tick.dtype.kind not in "iu":
+            raise ContractError(
+                f"wake of {role!r}: found ticks as {tick.dtype} of shape {tick.shape};"
+                f" accepted: whole numbers of shape {members.shape}"
+            )
+        elif len(tick) and tick.min() <= self.tick:
+            self._society.not_past(tick.min(), f"wake of {role!r}")
+        if len(members):
+            self._agenda.wake(role, members, tick, priority)
 
     def call(self, tick: int, name: str, payload: Payload = None, priority: int = 0) -> None:
         """Schedule a callback entry: plain data for ``on_event``.
@@ -162,18 +172,18 @@ class Turn:
         Raises:
             ContractError: A tick in the past, or a loop that never lets time pass.
         """
-        if tick <= self.tick:
-            self._kernel.not_past(tick, f"call of {name!r}")
+        if tick.__class__ is not int or tick <= self.tick:
+            tick = self._society.not_past(tick, f"call of {name!r}")
         self._agenda.call(tick, name, payload, priority)
 
     def reward(self, role: str, members: Members, amounts: Array, decisions: Members | None = None) -> None:
         """Add to the members' latest decisions, or, in a role with explicit credit, to the decisions named."""
-        self._kernel.reward(role, members, amounts, decisions)
+        self._society.reward(role, members, amounts, decisions)
 
     def emit(self, **measures: float) -> None:
         """Sample declared measures of the society: one row of the table ``measures``."""
-        self._kernel.emit(measures)
+        self._society.emit(measures)
 
     def end(self) -> None:
         """End the episode after this step: those present are ``terminated``, not ``truncated``."""
-        self._kernel.ended = True
+        self._society.ended = True

@@ -1,0 +1,102 @@
+"""The hash chain over everything that an episode determines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from hashlib import sha256
+from struct import Struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simworld.kernel._fields import Array, Members, Role
+
+if TYPE_CHECKING:
+    from simworld.kernel._roster import Roster
+    from simworld.kernel._world import Acts
+
+_END = Struct("<qq").pack
+
+
+class Chain:
+    """Links, one a moment: each is a digest of the one before and of all that was noted since.
+
+    Two different histories never give the same bytes: a record begins with its kind and its names, length first, and
+    these fix how long everything in it is, or every part of it brings its own length.
+    """
+
+    __slots__ = ("_drawn", "_noted", "link")
+
+    def __init__(self, seed: int) -> None:
+        self.link = sha256(f"simworld\0{seed}".encode()).digest()
+        """Digest of everything up to the last moment."""
+        self._noted: list[bytes] = []
+        self._drawn: dict[tuple[str | int, ...], list[tuple[Members, Array]]] = {}
+
+    def decided(self, roster: Roster, tick: int, acts: Acts) -> None:
+        """What members of a role saw, did and showed."""
+        role = acts.role
+        if not roster.plain or acts.mind or acts.since != tick:
+            self._decided(tick, role, acts)
+            return
+        # The ordinary case by far: the declared fields and the number of members fix all lengths.
+        seen, done, note = acts.seen, acts.done, self._noted.append
+        note(b"%b%d;" % (roster.tag, len(acts.members)))
+        note(acts.members.tobytes())
+        for field in role.obs:
+            note(seen[field.name].tobytes())
+        for field in role.act:
+            note(done[field.name].tobytes())
+
+    def drew(self, address: tuple[str | int, ...], members: Members, values: Array) -> None:
+        """Members drew at an address: in which order, and who together, is not part of history."""
+        self._drawn.setdefault(address, []).append((members, values.copy()))
+
+    def note(self, kind: str, names: Sequence[str | int], *values: Array) -> None:
+        """Anything else: every part comes with its length."""
+        self._noted.append(_sized(ascii((kind, *names, len(values))).encode()))
+        self._noted.extend(_sized(_bytes(v)) for v in values)
+
+    def close(self, tick: int, priority: int) -> bytes:
+        """Take everything noted into a new link."""
+        if self._drawn:
+            self._note_drawn()
+        noted = self._noted
+        noted.append(_END(tick, priority))
+        noted.append(self.link)
+        self.link = sha256(b"".join(noted)).digest()
+        self._noted = []
+        return self.link
+
+    def _note_drawn(self) -> None:
+        for address in sorted(self._drawn, key=repr):
+            pairs = self._drawn[address]
+            members, values = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
+            if len(pairs) > 1:
+                order = np.argsort(members)
+                members, values = members[order], values[order]
+            self.note("drew", address, members, values)
+        self._drawn.clear()
+
+    def _decided(self, tick: int, role: Role, acts: Acts) -> None:
+        values = [acts.seen[f.name] for f in role.obs] + [acts.done[f.name] for f in role.act]
+        values += acts.mind.values()
+        if isinstance(acts.since, int) and acts.since == tick:
+            self.note("decided", (role.name, *acts.mind), acts.members, *values)
+        else:
+            since = np.broadcast_to(acts.since, acts.members.shape)
+            self.note("resumed", (role.name, *acts.mind), acts.members, since, *values)
+
+
+def tag(role: Role) -> bytes:
+    """How the record of an ordinary decision of this role begins."""
+    return b"acts" + _sized(role.name.encode())
+
+
+def _sized(data: bytes) -> bytes:
+    return b"%d:" % len(data) + data
+
+
+def _bytes(array: Array) -> bytes:
+    return array.tobytes() if array.dtype.kind != "O" else json.dumps(array.tolist()).encode()
