@@ -81,7 +81,11 @@ class SealedFile:
         rest = self._unified(batch)
         while self._count + rest.num_rows >= self._size:
             here = self._size - self._count
-            self._write([*self._pieces, rest.slice(0, here)])
+            head = [rest.slice(0, here)]
+            if not self._pieces and here < rest.num_rows:
+                # Arrow writes the head of a batch with a bitmap that is too long; what is joined anew has its own.
+                head = [rest.slice(0, 1), rest.slice(1, here - 1)]
+            self._write([*self._pieces, *head])
             rest = rest.slice(here)
         if rest.num_rows:
             self._pieces.append(rest)
