@@ -96,15 +96,16 @@ class Broker:
     def dispatch(self, asks: Sequence[Ask]) -> None:
         """Send out the asks that the tape does not know, without waiting for their answers.
 
+        Without a gateway nothing is sent: in a replay, an ask that was still under way when its episode ended has no
+        answer on the tape, and needs none.
+
         Raises:
-            AskError: There is no gateway, or it does not take every ask.
+            AskError: The gateway does not take every ask.
             TapeError: The tape holds another question at the place of one of these.
         """
         new = [a for a in asks if a.key not in self._posted and (self._tape is None or self._tape.get(a) is None)]
-        if not new:
+        if not new or self._gateway is None:
             return
-        if self._gateway is None:
-            raise AskError(f"{new[0]}: nobody can answer here (no gateway, and not on the tape)")
         futures = self._gateway.post(new)
         if len(futures) != len(new):
             raise AskError(f"{new[0]}: the gateway took {len(futures)} of {len(new)} asks")
@@ -117,6 +118,9 @@ class Broker:
         """The answer to an ask, waiting for it if it is still under way.
 
         Whatever the gateway raises comes out here, once, with a note that names the ask.
+
+        Raises:
+            AskError: Nobody can answer: there is no gateway, and the tape does not know the answer.
         """
         self.dispatch([ask])
         future = self._posted.pop(ask.key, None)
@@ -132,7 +136,7 @@ class Broker:
                 raise
         taped = None if self._tape is None else self._tape.get(ask)
         if taped is None:
-            raise AskError(f"{ask}: its answer is not on the tape")
+            raise AskError(f"{ask}: nobody can answer here (no gateway, and not on the tape)")
         return taped
 
     def close(self) -> None:

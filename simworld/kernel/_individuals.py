@@ -91,7 +91,7 @@ class _Thought:
         """What it wants to know, or None."""
         self._coroutine: Coroutine[Ask, Answer, Action] | None = None
         self._snapshot = b""
-        self._why_not = "declares act with 'async def'"
+        self._why_not = "must declare act with 'async def'"
 
     def __str__(self) -> str:
         """Who thinks, for messages."""
@@ -104,7 +104,7 @@ class _Thought:
             try:
                 self._snapshot = pickle.dumps(self.agent)
             except (AttributeError, TypeError, pickle.PicklingError) as error:
-                self._why_not = f"can be pickled: {error}"
+                self._why_not = f"must be picklable ({error})"
         try:
             result = self.agent.act(seen, self.seat)
         except Exception as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail

@@ -24,8 +24,11 @@ class Acts:
     """What the members of one role saw and decided in one moment: arrays in member order."""
 
     seen: Mapping[str, Array] = _NOTHING
+    """Observation fields; a shared one comes without n, except where decisions of several moments meet."""
     done: Mapping[str, Array] = _NOTHING
+    """Action fields."""
     mind: Mapping[str, Array] = _NOTHING
+    """Mind fields that somebody showed."""
     faults: Mapping[int, tuple[str, str]] = MappingProxyType({})
     """Flagged decisions by place: (kind, detail)."""
 

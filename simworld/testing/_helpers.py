@@ -32,7 +32,8 @@ class Listener:
     links: list[tuple[int, int, bytes]] = field(default_factory=list)
     """(tick, priority, link) of every moment."""
     rows: list[dict[str, object]] = field(default_factory=list)
-    """One decision each: role, tick, since, member, decision, seen, done, mind, fault."""
+    """One decision each: role, tick, since, member, decision, seen, done, mind, fault; plain values, or arrays where a
+    field has a shape."""
     rewards: list[tuple[str, int, float]] = field(default_factory=list)
     closings: list[tuple[str, int, int, str]] = field(default_factory=list)
     """(role, tick, member, end)."""
@@ -53,14 +54,15 @@ class Listener:
 
     def decided(self, role: str, tick: int, acts: Acts) -> None:
         """Keep, one row for each member."""
-        shared = {f.name for f in acts.role.obs if f.shared}
+        ndim = {f.name: len(f.shape) for f in acts.role.obs}
         since = np.broadcast_to(acts.since, len(acts))
         for i, member in enumerate(acts.members.tolist()):
             row: dict[str, object] = {"role": role, "tick": tick, "since": int(since[i]), "member": member}
             row["decision"] = int(acts.decisions[i])
-            row["seen"] = {k: v.copy() if k in shared else v[i].copy() for k, v in acts.seen.items()}
-            row["done"] = {k: v[i] for k, v in acts.done.items()}
-            row["mind"] = {k: v[i] for k, v in acts.mind.items()}
+            # A shared field comes with one row each where decisions of several moments meet.
+            row["seen"] = {k: _plain(v if v.ndim == ndim[k] else v[i]) for k, v in acts.seen.items()}
+            row["done"] = {k: _plain(v[i]) for k, v in acts.done.items()}
+            row["mind"] = {k: _plain(v[i]) for k, v in acts.mind.items()}
             row["fault"] = acts.faults.get(i)
             self.rows.append(row)
 
@@ -87,6 +89,11 @@ class Listener:
     def linked(self, tick: int, priority: int, link: bytes) -> None:
         """Keep."""
         self.links.append((tick, priority, link))
+
+
+def _plain(value: object) -> object:
+    """A copy: what was seen must not change with the world."""
+    return value.copy() if isinstance(value, np.ndarray) and value.ndim else np.asarray(value).item()
 
 
 class ScriptedGateway:

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from simworld.kernel import Agent, Cohort, Group, Individuals, Kernel, World
-from simworld.testing._helpers import Episode, Listener, RandomMind, play
+from simworld.errors import AskError
+from simworld.kernel import Agent, Answer, Ask, Broker, Cohort, Group, Individuals, Kernel, Tape, World
+from simworld.testing._helpers import Episode, Listener, RandomMind, ScriptedGateway, play
+from simworld.testing._twice import Twice
 
 
 class _Society(ABC):
@@ -30,17 +32,28 @@ class _Society(ABC):
         """New minds for every role."""
         return {role: [Group(RandomMind(), count)] for role, count in self.counts().items()}
 
-    def played(self, absent: Mapping[str, Sequence[int]] | None = None) -> Episode:
+    def answer(self, ask: Ask) -> Answer:
+        """Answers what minds ask; override it if they do."""
+        raise AskError(f"{ask}: the suite's answer() says nothing")
+
+    def played(
+        self, absent: Mapping[str, Sequence[int]] | None = None, seating: Mapping[str, Sequence[Group]] | None = None
+    ) -> Episode:
         """One episode."""
         missing = {role: np.array(who, dtype=np.int64) for role, who in (absent or {}).items()}
-        return play(self.world(), self.seating(), self.seed, self.horizon, absent=missing)
+        broker = Broker(ScriptedGateway(self.answer))
+        minds = self.seating() if seating is None else seating
+        return play(self.world(), minds, self.seed, self.horizon, broker, absent=missing)
 
-    def begun(self) -> tuple[Kernel, Listener]:
-        """An episode in the middle of its life."""
-        kernel, heard = Kernel(self.world(), self.seating(), self.seed, self.horizon), Listener()
-        kernel.attach(heard)
+    def begun(self) -> tuple[Kernel, Broker]:
+        """An episode in the middle of its life, and what answers the asks of it and of its copies."""
+        kernel, broker = Kernel(self.world(), self.seating(), self.seed, self.horizon), self._broker(Tape())
+        kernel.attach(Listener(), broker)
         kernel.run(until=self.horizon // 2)
-        return kernel, heard
+        return kernel, broker
+
+    def _broker(self, tape: Tape) -> Broker:
+        return Broker(ScriptedGateway(self.answer), tape)
 
     def test_something_happens(self) -> None:
         """A society without a single decision tests nothing."""
@@ -52,17 +65,19 @@ class _Society(ABC):
 
     def test_a_pickled_episode_ends_as_the_original_does(self) -> None:
         """All state is plain data."""
-        kernel, _ = self.begun()
+        kernel, broker = self.begun()
         copy = pickle.loads(pickle.dumps(kernel))
+        copy.attach(None, broker)
         kernel.run()
         copy.run()
         assert copy.chain == kernel.chain
 
     def test_a_branch_is_the_future_and_leaves_the_original_alone(self) -> None:
         """A branch shares chance, and nothing else."""
-        kernel, _ = self.begun()
+        kernel, broker = self.begun()
         before = kernel.chain
         branch = kernel.branch()
+        branch.attach(None, broker)
         branch.run()
         assert kernel.chain == before
         kernel.run()
@@ -129,8 +144,7 @@ class CohortSuite(_Society):
             return
         seating = self.seating()
         seating[self.role] = [Group(self.cohort(), 1), Group(self.cohort(), count - 1)]
-        split = play(self.world(), seating, self.seed, self.horizon)
-        assert split.links == self.played().links
+        assert self.played(seating=seating).links == self.played().links
 
 
 class AgentSuite(CohortSuite):
@@ -143,3 +157,9 @@ class AgentSuite(CohortSuite):
     def cohort(self) -> Cohort:
         """Individuals, one agent each."""
         return Individuals(self.agent)
+
+    def test_a_decision_executed_again_is_the_same(self) -> None:
+        """A suspended decision is re-executed from its start: only what is seen, drawn and answered may count."""
+        seating = self.seating()
+        seating[self.role] = [Group(Individuals(lambda: Twice(self.agent())), self.counts()[self.role])]
+        assert self.played(seating=seating).links == self.played().links

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simworld.kernel import Cohort, Field, Role, World
-from simworld.testing import CohortSuite, WorldSuite
+from simworld.errors import AskError
+from simworld.kernel import Agent, Answer, Cohort, Field, Role, World
+from simworld.testing import AgentSuite, CohortSuite, WorldSuite
 
 
 class Fine(World):
@@ -68,3 +69,70 @@ def test_state_outside_the_episode_is_found():
 
     with pytest.raises(AssertionError):
         Suite().test_the_same_seed_gives_the_same_chain()
+
+
+class Careless(Agent):
+    """Keeps something where a re-execution does not find it as it was."""
+
+    diary = []
+
+    async def act(self, seen, seat):
+        answer = await seat.ask.model({"page": len(self.diary) % 2})
+        self.diary.append(str(answer.value))
+        return {"a": 0.5}
+
+
+class Honest(Careless):
+    async def act(self, seen, seat):
+        answer = await seat.ask.model({"x": seen["x"]})
+        return {"a": (float(seat.draw("mood")) + answer.value) / 2}
+
+
+class AskingSuite(AgentSuite):
+    role = "p"
+
+    def world(self):
+        return Fine()
+
+    def agent(self):
+        return Honest()
+
+    def answer(self, ask):
+        return Answer(0.25)
+
+
+class TestHonest(AskingSuite):
+    pass
+
+
+def test_a_decision_that_is_another_one_when_executed_again_is_found():
+    class Suite(AskingSuite):
+        def agent(self):
+            return Careless()
+
+    with pytest.raises(AssertionError, match="asks otherwise"):
+        Suite().test_a_decision_executed_again_is_the_same()
+
+
+class Fickle(Careless):
+    def act(self, seen, seat):
+        self.diary.append("")
+        return {"a": len(self.diary) % 7 / 7}
+
+
+def test_an_agent_that_decides_otherwise_when_executed_again_is_found():
+    class Suite(AskingSuite):
+        def agent(self):
+            return Fickle()
+
+    with pytest.raises(AssertionError, match="decides otherwise"):
+        Suite().test_a_decision_executed_again_is_the_same()
+
+
+def test_a_suite_whose_minds_ask_says_what_is_missing():
+    class Suite(AskingSuite):
+        def answer(self, ask):
+            return AgentSuite.answer(self, ask)
+
+    with pytest.raises(AskError, match="the suite's answer"):
+        Suite().test_something_happens()
