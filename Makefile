@@ -7,13 +7,14 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help run test study bench clean
+.PHONY: help run test study bench pictures clean
 
 help:
 	@echo "make run    the tax-policy society, offline, with its summary on screen"
 	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
 	@echo "make study  slow scientific studies (the tables that the docs quote)"
 	@echo "make bench  speed, as ratios against peers in the same run"
+	@echo "make pictures  the pictures of README and docs, from real runs"
 	@echo "make clean  remove the virtual environment and all caches (never runs/)"
 
 run: .venv/base
@@ -33,6 +34,9 @@ study: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks
+
+pictures: .venv/dev
+	$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist

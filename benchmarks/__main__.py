@@ -17,6 +17,7 @@ def main() -> int:
     pin_threads()
     wanted = sys.argv[1:] or MODULES
     console = Console()
+    console = console if console.is_terminal else Console(width=110)
     table = Table("what", "figure", "unit", "bound", "holds")
     missed = 0
     for name in wanted:

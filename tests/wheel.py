@@ -33,17 +33,9 @@ def main() -> None:
         where = [str(python), "-c", "import simworld, simworld_agents, simworld_analysis; print(simworld.__file__)"]
         origin = subprocess.run(where, check=True, capture_output=True, text=True, cwd=folder).stdout
         assert str(folder) in origin, origin
-        run = [
-            str(python),
-            "-c",
-            "from simworld.cli import main; main()",
-            "run",
-            "simworld-tax.yaml",
-            "--episodes",
-            "1",
-        ]
         (folder / "work").mkdir()
-        (folder / "work" / "simworld-tax.yaml").write_text((ROOT / "scenarios" / "tax_policy.yaml").read_text())
+        # By its bare name: the scenario comes with the wheel.
+        run = [str(python), "-c", "from simworld.cli import main; main()", "run", "tax_policy", "--episodes", "1"]
         done = subprocess.run(run, check=False, capture_output=True, text=True, cwd=folder / "work")
         assert done.returncode == 0, done.stderr
         assert "success  4/4 episodes" in done.stdout, done.stdout

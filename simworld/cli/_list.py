@@ -43,14 +43,17 @@ def schema() -> int:
 
 
 def _scenarios() -> dict[str, str]:
-    """Scenario files below ./scenarios, with their descriptions."""
+    """Scenario files below ./scenarios, then those that come with simworld, with their descriptions."""
     from simworld.errors import ScenarioError  # noqa: PLC0415
-    from simworld.scenario import load  # noqa: PLC0415
+    from simworld.scenario import bundled, load  # noqa: PLC0415
 
+    files = {str(path): path for path in sorted(Path("scenarios").glob("**/*.yaml"))}
+    here = {path.resolve() for path in files.values()}
+    files |= {name: path for name, path in bundled().items() if path.resolve() not in here}
     found = {}
-    for path in sorted(Path("scenarios").glob("**/*.yaml")):
+    for name, path in files.items():
         try:
-            found[str(path)] = load(path).model.description
+            found[name] = load(path).model.description
         except ScenarioError as error:
-            found[str(path)] = f"not valid: {str(error).splitlines()[0]}"
+            found[name] = f"not valid: {str(error).splitlines()[0]}"
     return found

@@ -12,7 +12,7 @@ import click
 @click.command(
     epilog="Example: simworld run scenarios/tax_policy.yaml --set world.elasticity=0.3 --episodes 10 --jobs 2"
 )
-@click.argument("scenario", type=click.Path(path_type=Path))
+@click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3."
 )

@@ -9,7 +9,7 @@ import click
 
 
 @click.command(epilog="Example: simworld validate scenarios/tax_policy.yaml")
-@click.argument("scenario", type=click.Path(path_type=Path))
+@click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key before checking.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def validate(scenario: Path, overrides: tuple[str, ...], as_json: bool) -> int:

@@ -142,14 +142,17 @@ def render_summary(summary: Summary) -> RenderableType:
     if len(summary.differences) > 1:
         parts.append(_differences_table(summary))
     size = sum(b for _, b in summary.files.values())
-    parts.append(Text(f"{summary.run}  ({size / 1e6:.1f} MB in {len(summary.files)} tables)", style="dim"))
+    parts.append(Text(f"{summary.run}/  ({size / 1e6:.1f} MB in {len(summary.files)} tables)", style="dim"))
     return Group(*parts)
 
 
 def _values_table(summary: Summary) -> RenderableType:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table(title="last sample of each episode: mean ± half of the 95 % interval", title_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD, title="last sample of each episode: mean ± half of the 95 % interval", title_justify="left"
+    )
     table.add_column("", no_wrap=True)
     for measure in summary.measures:
         unit = summary.units.get(measure, "")
@@ -161,10 +164,12 @@ def _values_table(summary: Summary) -> RenderableType:
 
 
 def _differences_table(summary: Summary) -> RenderableType:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     first, measure = summary.variants[0], summary.measures[0]
-    table = Table(title=f"{measure.replace('_', ' ')}: difference to {first}, paired by seed", title_justify="left")
+    title = f"{measure.replace('_', ' ')}: difference to {first}, paired by seed"
+    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
     table.add_column("", no_wrap=True)
     for heading in ("mean difference", "95 % interval", "seeds"):
         table.add_column(heading, justify="right")

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simworld.scenario._bundled import bundled
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
     from simworld.scenario._load import Scenario, load
     from simworld.scenario._models import ScenarioFile
@@ -27,6 +28,7 @@ _MODULES = {
     "ScenarioFile": "_models",
     "Seating": "_cells",
     "build": "_registry",
+    "bundled": "_bundled",
     "cells": "_cells",
     "check_roles": "_cells",
     "find": "_registry",
@@ -46,6 +48,7 @@ __all__ = [
     "ScenarioFile",
     "Seating",
     "build",
+    "bundled",
     "cells",
     "check_roles",
     "find",

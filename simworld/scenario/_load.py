@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simworld.errors import ScenarioError
+from simworld.scenario._bundled import located
 from simworld.scenario._cells import Cell, expand
 from simworld.scenario._check import Checker, validate
 from simworld.scenario._explain import one_line
@@ -59,7 +60,7 @@ def load(
     Loading imports the worlds and minds that the scenario names: it is as trusted as code.
 
     Args:
-        path: The YAML file.
+        path: The YAML file, or the bare name of a scenario that comes with simworld.
         overrides: Texts such as ``world.rate=0.3`` or ``roles.planner.0.kind=fixed``, applied in their order; the
             value is YAML.
         import_from: Folder where ``module:Class`` is looked for besides what is installed; the file's own folder if
@@ -69,12 +70,13 @@ def load(
         ScenarioError: One line for each of the first few problems, with file, line, key, what was found and what
             would be accepted.
     """
+    path = located(Path(path))
     document = read(path)
     data, places = document.data, []
     for text in overrides:
         data, target = _override(data, text)
         places.append((target, one_line(text)))
-    import_beside(Path(path).parent if import_from is None else import_from)
+    import_beside(path.parent if import_from is None else import_from)
     source = Source(document, tuple(places))
     checker = Checker()
     model, problems = validate(ScenarioFile, data)
@@ -84,7 +86,7 @@ def load(
         raise AssertionError("a model that is refused has problems")
     cells, lines = expand(model, data, source, checker)
     refuse(lines, checker.cause)
-    return Scenario(Path(path), document.text, tuple(overrides), model, tuple(cells), source)
+    return Scenario(path, document.text, tuple(overrides), model, tuple(cells), source)
 
 
 def _override(data: dict[str, object], text: str) -> tuple[dict[str, object], Key]:

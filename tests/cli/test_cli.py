@@ -74,6 +74,17 @@ def test_validate_list_schema_and_help(here):
         assert "Example: simworld" in simworld(command, "--help", cwd=here).stdout
 
 
+def test_scenarios_that_come_with_it_are_found_by_name_from_any_folder(tmp_path):
+    assert "tax_policy: valid, 4 cells" in simworld("validate", "tax_policy", cwd=tmp_path).stdout
+    assert "  tax_rational  Every" in simworld("list", "scenarios", cwd=tmp_path).stdout
+    ran = simworld("run", "tax_polcy", cwd=tmp_path)
+    assert ran.returncode == 2
+    assert "nor a scenario that comes with simworld; did you mean 'tax_policy'?" in ran.stderr
+    # a file of that name comes first
+    (tmp_path / "tax_policy").write_text(TINY)
+    assert "tax_policy: valid, 1 cell" in simworld("validate", "tax_policy", cwd=tmp_path).stdout
+
+
 def test_help_imports_nothing_heavy(here):
     code = "import sys; sys.argv = ['simworld', '--help']\nfrom simworld.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numpy', 'pydantic', 'pyarrow', 'rich', 'pandas', 'ray', 'litellm', 'mesa') if m in sys.modules])"
