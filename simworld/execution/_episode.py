@@ -17,7 +17,7 @@ from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables
 
 def tape_path(run: Path, episode: str) -> Path:
     """Where the asks of an episode are taped."""
-    return run / "tape" / f"{episode}.jsonl"
+    return run / "tape" / f"{episode}.tape"
 
 
 def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None) -> EpisodeResult:

@@ -1,7 +1,7 @@
 """The kernel: one discrete-event loop that hosts every world and every mind. Standard library and numpy only."""
 
 from simworld.kernel._agenda import Agenda, Payload
-from simworld.kernel._asks import Answer, Ask, AskKey, Broker, Gateway, Json
+from simworld.kernel._asks import MENDED, Answer, Ask, AskKey, Broker, Gateway, Json, answer_digest
 from simworld.kernel._chance import Chance
 from simworld.kernel._fields import Array, Field, Members, Role
 from simworld.kernel._individuals import Individuals
@@ -9,10 +9,11 @@ from simworld.kernel._kernel import Kernel, Outer
 from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
 from simworld.kernel._recorder import Recorder
 from simworld.kernel._roster import Group
-from simworld.kernel._tape import Tape
+from simworld.kernel._tape import Tape, read_tape
 from simworld.kernel._world import Acts, Moment, Turn, World
 
 __all__ = [
+    "MENDED",
     "Action",
     "Acts",
     "Agenda",
@@ -44,4 +45,6 @@ __all__ = [
     "Turn",
     "Value",
     "World",
+    "answer_digest",
+    "read_tape",
 ]

@@ -20,14 +20,22 @@ AskKey: TypeAlias = tuple[str, int, int, int]
 """(role, member, decision index, ask index): names an ask within its episode."""
 
 
+MENDED = "mended"
+"""The fault of an answer that is the asked one's own, but came in a form that had to be put right."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back from the outside: timeouts and refusals are answers too."""
 
     value: Json
-    """The answer itself."""
+    """The answer itself, or what stands in for it."""
     fault: str = ""
-    """Why it is not a proper answer (``timeout``, ``refused``, ...), or empty."""
+    """Why it is not a proper answer (``timeout``, ``refused``, ``mended``, ...), or empty; flags the decision."""
+    detail: str = ""
+    """More about the fault, in words."""
+    source: str = ""
+    """Who answered: a model by the name that it gave, a person, a stand-in, a fallback."""
     telemetry: Mapping[str, Json] = field(default_factory=dict)
     """Latency, attempts, money: what the scenario does not determine; never part of identity."""
 
@@ -155,10 +163,18 @@ class Broker:
             tape.put(ask, _plain(ask, done.result()))
 
 
+def answer_digest(answer: Answer) -> str:
+    """SHA-256 over an answer, without its telemetry."""
+    text = json.dumps([answer.value, answer.fault, answer.detail, answer.source], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _plain(ask: Ask, answer: Answer) -> Answer:
     """The answer exactly as a tape gives it back, so that a replay sees the same."""
     try:
         value, telemetry = json.loads(json.dumps([answer.value, dict(answer.telemetry)]))
+        words = answer.fault + answer.detail + answer.source
     except (AttributeError, TypeError, ValueError) as error:
         raise AskError(f"{ask}: the gateway answered {answer!r}; accepted: an Answer of plain data") from error
-    return Answer(value, answer.fault, telemetry)
+    assert isinstance(words, str)
+    return Answer(value, answer.fault, answer.detail, answer.source, telemetry)

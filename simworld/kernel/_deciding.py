@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from simworld.errors import ActionError, ContractError
-from simworld.kernel._asks import Answer, Ask, Broker
+from simworld.kernel._asks import MENDED, Answer, Ask, Broker
 from simworld.kernel._fields import Array, Field, Members, Role, as_field, freeze
 from simworld.kernel._minds import Cohort, Draw, Rounds, Seats
 from simworld.kernel._roster import Asked, Roster, Suspended
@@ -17,7 +17,9 @@ from simworld.kernel._world import Acts
 
 if TYPE_CHECKING:
     from simworld.kernel._agenda import Agenda
-    from simworld.kernel._recorder import Recorder
+
+Used: TypeAlias = Callable[[int, Ask, Answer, int], None]
+"""(tick, ask, answer, since): told of every answer, once, when it is used."""
 
 _ndarray = np.ndarray
 _NOTHING: Mapping[str, Array] = MappingProxyType({})
@@ -89,7 +91,7 @@ class Part:
         self.done = result
 
 
-def run_rounds(parts: Sequence[Part], now: int, broker: Broker, recorder: Recorder | None) -> None:
+def run_rounds(parts: Sequence[Part], now: int, broker: Broker, asked: Used) -> None:
     """Drive all asking minds of a moment together: the asks of a round go out as one batch."""
     rounds: list[tuple[Part, list[Answer | None] | None]] = [(p, None) for p in parts if p.rounds is not None]
     while rounds:
@@ -99,7 +101,7 @@ def run_rounds(parts: Sequence[Part], now: int, broker: Broker, recorder: Record
             if asks is not None:
                 batch.append((part, [(part.place(ask), _plan(part, ask, now)) for ask in asks]))
         broker.dispatch([a.ask for _, plan in batch for _, a in plan if a.answer is None])
-        rounds = [(p, [_use(p, place, a, now, broker, recorder) for place, a in plan]) for p, plan in batch]
+        rounds = [(p, [_use(p, place, a, now, broker, asked) for place, a in plan]) for p, plan in batch]
 
 
 def _plan(part: Part, ask: Ask, now: int) -> Asked:
@@ -116,7 +118,7 @@ def _plan(part: Part, ask: Ask, now: int) -> Asked:
     return asked
 
 
-def _use(part: Part, place: int, asked: Asked, now: int, broker: Broker, recorder: Recorder | None) -> Answer | None:
+def _use(part: Part, place: int, asked: Asked, now: int, broker: Broker, used: Used) -> Answer | None:
     if asked.due > now:
         if part.suspended is None:
             part.suspended = {}
@@ -124,9 +126,14 @@ def _use(part: Part, place: int, asked: Asked, now: int, broker: Broker, recorde
         return None
     if asked.answer is None:
         asked.answer = broker.collect(asked.ask)
-        if recorder is not None:
-            recorder.asked(now, asked.ask, asked.answer, part.seats.tick)
-    return asked.answer
+        used(now, asked.ask, asked.answer, part.seats.tick)
+    answer = asked.answer
+    if answer.fault:
+        # Also when it was used before the decision was re-executed: that began with a clean sheet.
+        faults = part.seats.faults or {}
+        if faults.get(place, (MENDED,))[0] == MENDED:
+            part.seats.fault(place, answer.fault, answer.detail)
+    return answer
 
 
 def suspend(part: Part, agenda: Agenda, priority: int) -> None:

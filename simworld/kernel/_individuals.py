@@ -24,7 +24,7 @@ class Individuals(Cohort):
         """Those present, by row."""
         first = make()
         # Declared by the agent class, passed on by the cohort that wraps it.
-        self.mind, self.sees, self.does = first.mind, first.sees, first.does  # type: ignore[misc]
+        self.mind, self.sees, self.does, self.asks = first.mind, first.sees, first.does, first.asks  # type: ignore[misc]
         self._async = inspect.iscoroutinefunction(first.act)
 
     def join(self, seats: Seats) -> None:

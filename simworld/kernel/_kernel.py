@@ -196,7 +196,7 @@ class Kernel:
             if part.start():
                 asking = True
         if asking:
-            run_rounds(parts, tick, self._broker, self._society.recorder)
+            run_rounds(parts, tick, self._broker, self._society.asked)
         self._held = (moment, parts)
         return moment
 

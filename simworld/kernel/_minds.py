@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 from simworld.errors import ContractError
 from simworld.kernel._asks import Answer, Ask, Json
@@ -145,6 +145,8 @@ class Agent(ABC):
     """Observation fields that it needs; checked before a run starts."""
     does: ClassVar[tuple[str, ...]] = ()
     """Action fields that it decides; checked before a run starts."""
+    asks: ClassVar[tuple[Literal["model", "person"], ...]] = ()
+    """Whom it asks; checked before a run starts."""
     fallback: ClassVar[Action | None] = None
     """What it does, flagged as a fault, if deciding fails; without one a failure ends the episode."""
 
@@ -165,6 +167,8 @@ class Cohort(ABC):
     """Observation fields that it needs; checked before a run starts."""
     does: ClassVar[tuple[str, ...]] = ()
     """Action fields that it decides; checked before a run starts."""
+    asks: ClassVar[tuple[Literal["model", "person"], ...]] = ()
+    """Whom they ask; checked before a run starts."""
 
     def join(self, seats: Seats) -> None:  # noqa: B027  a stateless cohort needs nothing
         """Called with the seats of those who join; their rows follow those already there."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from simworld.errors import ChanceError, ContractError
 from simworld.kernel._agenda import Agenda
+from simworld.kernel._asks import Answer, Ask, answer_digest
 from simworld.kernel._chain import Chain
 from simworld.kernel._chance import Chance, Drawn
 from simworld.kernel._deciding import check_given, check_seen
@@ -173,6 +174,13 @@ class Society:
         for place, fault in acts.faults.items():
             self._flag(acts.role.name, int(acts.members[place]), int(acts.decisions[place]), fault)
 
+    def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
+        """Note an answer that is used, or that an ask has none when its decision is discarded."""
+        said = "" if answer is None else answer_digest(answer)
+        self.chain.note("asked", (*ask.key, ask.digest, said))
+        if self.recorder is not None:
+            self.recorder.asked(tick, ask, answer, since)
+
     def settle(self) -> None:
         """Close the records of those who left in this step."""
         leaving, self.leaving = self.leaving, {}
@@ -213,10 +221,9 @@ class Society:
         pending = roster.suspended.pop(member, None)
         if pending is None:
             return
-        if self.recorder is not None:
-            for asked in pending.asks.values():
-                if asked.answer is None:
-                    self.recorder.asked(self.turn.tick, asked.ask, None, pending.since)
+        for asked in pending.asks.values():
+            if asked.answer is None:
+                self.asked(self.turn.tick, asked.ask, None, pending.since)
         detail = f"decision of tick {pending.since} was waiting for an answer"
         self._flag(roster.role.name, member, pending.decision, (why, detail))
 

@@ -3,29 +3,51 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from struct import Struct
+from typing import Any
 
 from simworld.errors import TapeError
-from simworld.kernel._asks import Answer, Ask, AskKey
+from simworld.kernel._asks import Answer, Ask, AskKey, Json
+
+_MAGIC = b"simworld tape 1\n"
+_HEAD = Struct("<cII")
+"""Of a frame: its sort, the length of what follows, and its CRC-32."""
+_FIRST, _NEXT = b"F", b"N"
+"""The first frame of a compressed stream with line numbers from 0, and a further one of the same."""
+_LONG = 40
+"""Texts from this length on are kept line by line: prompts repeat most of theirs."""
+_MOST_LINES = 100_000
+"""After so many lines another stream begins, so that memory stays bounded."""
+_REFERENCE = "\0"
 
 
 class Tape:
-    """The asks of one episode and their answers, one JSON line each.
+    """The asks of one episode and their answers.
 
-    Opening an existing file reads what it holds and cuts off a torn last line; new answers are appended. Without
-    a path the tape is kept in memory only. Safe to write from the threads in which answers arrive.
+    Opening an existing file reads what it holds and cuts off a torn end; new answers are appended. Without a path the
+    tape is kept in memory only. Safe to write from the threads in which answers arrive.
+
+    The file is a sequence of frames, one per answer, each flushed to the operating system before the answer is used.
+    Frames are compressed as one stream, and every line of a long text is stored once.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._known: dict[AskKey, tuple[str, Answer]] = {}
-        self._whole = False
-        """The file is there, and ends with a whole line."""
+        self._writer: _Writer | None = None
         self._lock = threading.Lock()
         self._closed = False
-        if path is not None:
-            self._load(path)
+        if path is not None and path.exists():
+            whole = 0
+            for ask, digest, answer, end in _read(path):
+                self._known[ask.key] = (digest, answer)
+                whole = end
+            _cut(path, whole)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -53,7 +75,12 @@ class Tape:
             if self._closed:
                 raise TapeError(f"{ask}: the tape is closed")
             if self._path is not None:
-                self._write(self._path, ask, answer)
+                if self._writer is None:
+                    self._writer = _Writer(self._path)
+                writer, self._writer = self._writer, None
+                writer.write(ask, answer)
+                # Not if that failed: half of it may be on disk, and a new writer cuts that off.
+                self._writer = writer
             # Known only once it is written: an answer that could not be kept must not be used.
             self._known[ask.key] = (ask.digest, answer)
 
@@ -61,47 +88,127 @@ class Tape:
         """Keep no more: an answer that comes later has nobody to use it."""
         with self._lock:
             self._closed = True
+            self._writer = None
 
-    def _write(self, path: Path, ask: Ask, answer: Answer) -> None:
-        line = {
-            "key": ask.key,
-            "digest": ask.digest,
-            "kind": ask.kind,
-            "content": ask.content,
-            "after": ask.after,
-            "value": answer.value,
-            "fault": answer.fault,
-            "telemetry": answer.telemetry,
-        }
+
+def read_tape(path: Path) -> Iterator[tuple[Ask, Answer]]:
+    """All asks of a tape with their answers, in the order in which they were kept; a torn end is passed over.
+
+    Raises:
+        TapeError: It is not a tape, or damaged.
+    """
+    for ask, digest, answer, _ in _read(path):
+        if ask.digest != digest:
+            raise TapeError(f"{path}: {ask}: its digest is not that of the question")
+        yield ask, answer
+
+
+class _Writer:
+    """Appends frames to a file, from its last whole frame on."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            whole = 0
+            for _, _, _, end in _read(path):
+                whole = end
+            _cut(path, whole)
+        self._path = path
+        self._start = b"" if path.exists() and path.stat().st_size else _MAGIC
+        self._begin()
+
+    def _begin(self) -> None:
+        self._pack = zlib.compressobj(wbits=-15)
+        self._numbers: dict[str, int] = {}
+        self._new: list[str] = []
+        self._sort = _FIRST
+
+    def write(self, ask: Ask, answer: Answer) -> None:
+        """Append one answer, down to the operating system."""
+        if len(self._numbers) > _MOST_LINES:
+            self._begin()
+        content, value = self._short(ask.content), self._short(answer.value)
+        record = [ask.key, ask.digest, ask.kind, ask.after, content, value]
+        record += [answer.fault, answer.detail, answer.source, answer.telemetry, self._new]
         # Models do send lone surrogates; json reads them back as they were.
-        data = json.dumps(line, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
-        if not self._whole:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _whole_lines(path)
-        self._whole = False
+        data = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
+        packed = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
+        self._append(self._start + _HEAD.pack(self._sort, len(packed), zlib.crc32(packed)) + packed)
+        self._start, self._sort, self._new = b"", _NEXT, []
+
+    def _append(self, data: bytes) -> None:
         # Opened for each answer: that is nothing beside an ask, and no file stays open if an episode fails.
-        with path.open("ab") as file:
-            file.write(data)
-        self._whole = True
+        number = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+        try:
+            while data:
+                data = data[os.write(number, data) :]
+        finally:
+            os.close(number)
 
-    def _load(self, path: Path) -> None:
-        for number, line in enumerate(_whole_lines(path), 1):
+    def _short(self, value: Any) -> Json:
+        """Plain data with long texts replaced by the numbers of their lines."""
+        if isinstance(value, str):
+            if len(value) < _LONG and not value.startswith(_REFERENCE):
+                return value
+            numbers, known = [], self._numbers
+            for line in value.split("\n"):
+                number = known.get(line)
+                if number is None:
+                    number = known[line] = len(known)
+                    self._new.append(line)
+                numbers.append(number)
+            return _REFERENCE + ",".join(map(str, numbers))
+        if isinstance(value, Mapping):
+            return {key: self._short(inner) for key, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._short(inner) for inner in value]
+        plain: Json = value
+        return plain
+
+
+def _read(path: Path) -> Iterator[tuple[Ask, str, Answer, int]]:
+    """(ask, its digest as it was kept, answer, end of its frame in the file)."""
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+        if magic != _MAGIC:
+            if _MAGIC.startswith(magic):
+                return  # killed while beginning
+            raise TapeError(f"{path}: not a tape of this version")
+        unpack, lines = zlib.decompressobj(wbits=-15), [""]
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            sort, length, crc = _HEAD.unpack(head)
+            packed = file.read(length)
+            if len(packed) < length:
+                return
+            if zlib.crc32(packed) != crc or sort not in (_FIRST, _NEXT):
+                raise TapeError(f"{path}: damaged before byte {file.tell()}")
+            if sort == _FIRST:
+                unpack, lines = zlib.decompressobj(wbits=-15), []
             try:
-                entry = json.loads(line)
-                role, member, decision, ask = entry["key"]
-                answer = Answer(entry["value"], entry["fault"], entry["telemetry"])
-                self._known[(role, member, decision, ask)] = (entry["digest"], answer)
-            except (ValueError, KeyError, TypeError) as error:
-                raise TapeError(f"{path}:{number}: not a line of a tape ({error})") from error
+                key, digest, kind, after, content, value, *rest, new = json.loads(unpack.decompress(packed))
+                lines += new
+                role, member, decision, number = key
+                ask = Ask((role, member, decision, number), kind, _long(content, lines), after)
+                answer = Answer(_long(value, lines), *rest)
+            except (ValueError, TypeError, IndexError, zlib.error) as error:
+                raise TapeError(f"{path}: damaged before byte {file.tell()} ({error})") from error
+            yield ask, digest, answer, file.tell()
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines of a tape, after cutting off a torn last one."""
-    if not path.exists():
-        return []
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
+def _long(value: Any, lines: list[str]) -> Any:
+    if isinstance(value, str):
+        if not value.startswith(_REFERENCE):
+            return value
+        return "\n".join([lines[int(number)] for number in value[1:].split(",")])
+    if isinstance(value, dict):
+        return {key: _long(inner, lines) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_long(inner, lines) for inner in value]
+    return value
+
+
+def _cut(path: Path, whole: int) -> None:
+    """Cut off a torn end."""
+    if whole < path.stat().st_size:
         with path.open("r+b") as file:
             file.truncate(whole)
-    return data[:whole].split(b"\n")[:-1]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from simworld.kernel import Answer, Array, Field, Json, Members
+from simworld.kernel import Array, Field, Json, Members
 from simworld.recording._columns import Vocabulary, coded, flat
 from simworld.recording._ledger import ENDS, Columns
 from simworld.recording._schema import RoleTable
@@ -136,12 +134,6 @@ class Encoder:
 
     def _same(self, count: int) -> pa.Array:
         return coded(np.zeros(count, np.int32), self._episode)
-
-
-def answer_digest(answer: Answer) -> str:
-    """SHA-256 over an answer, without its telemetry."""
-    text = json.dumps([answer.value, answer.fault], sort_keys=True, ensure_ascii=False, allow_nan=True)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def leaves(prefix: str, value: Json) -> Iterator[tuple[str, float | str | None]]:

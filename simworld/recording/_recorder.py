@@ -12,8 +12,8 @@ from typing import Literal
 import pyarrow as pa
 
 from simworld.errors import RunError
-from simworld.kernel import Acts, Answer, Array, Ask, Members
-from simworld.recording._encoding import Born, Encoder, Links, Row, answer_digest, leaves
+from simworld.kernel import MENDED, Acts, Answer, Array, Ask, Members, answer_digest
+from simworld.recording._encoding import Born, Encoder, Links, Row, leaves
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
 from simworld.recording._sealed import batch_rows
@@ -65,7 +65,7 @@ class EpisodeRecorder:
         self.decisions = 0
         """Decisions that were made, recorded or not."""
         self.faults = 0
-        """Decisions that were flagged or discarded."""
+        """Decisions that were not the mind's own, or were discarded; a mended answer is flagged, but its mind's own."""
         self._writer: Writer | None = None
         self._flush_rows, self._flush_seconds = flush_rows, flush_seconds
         self._flushed = self._linked = time.monotonic()
@@ -114,9 +114,9 @@ class EpisodeRecorder:
         """A decision used an answer, or was discarded before it came."""
         role, member, decision, number = ask.key
         digest = None if answer is None else answer_digest(answer)
-        fault = None if answer is None else answer.fault or None
+        source, fault = (None, None) if answer is None else (answer.source or None, answer.fault or None)
         self._rows["asks"].append(
-            (role, member, decision, number, ask.kind, since, tick, ask.after, ask.digest, digest, fault)
+            (role, member, decision, number, ask.kind, since, tick, ask.after, ask.digest, digest, source, fault)
         )
         if answer is not None:
             for key, value in leaves("", answer.telemetry):
@@ -124,7 +124,7 @@ class EpisodeRecorder:
 
     def faulted(self, tick: int, role: str, member: int, decision: int, fault: tuple[str, str]) -> None:
         """A decision was flagged or discarded."""
-        self.faults += 1
+        self.faults += fault[0] != MENDED
         self._rows["faults"].append((tick, role, member, decision, *fault))
 
     def linked(self, tick: int, priority: int, link: bytes) -> None:

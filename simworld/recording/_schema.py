@@ -127,7 +127,7 @@ class EpisodeTables:
             *(_declared("act.", f) for f in role.act),
             _column("reward", pa.float64(), "", "sum of the rewards credited to this decision; null on closing rows"),
             *(_declared("mind.", f) for f in table.mind),
-            _column("fault", _TEXT, "", "why the action is a fallback; null if it is the mind's own"),
+            _column("fault", _TEXT, "", "why the action is not, or not as it came, the mind's own; null if it is"),
             _column("end", _TEXT, "", "terminated, truncated or left: a closing row without action; else null"),
             _column("decision", pa.int64(), "", "index of the member's decision; on a closing row that of the next"),
             _column("since", pa.int64(), "tick", "tick of the observation"),
@@ -238,6 +238,7 @@ _ASKS = (
     _column("after", pa.int64(), "tick", "declared time until the answer"),
     _column("digest", pa.string(), "", "SHA-256 of the question; the tape holds its text"),
     _column("answer_digest", pa.string(), "", "SHA-256 of the answer; null if the decision was discarded"),
+    _column("source", _TEXT, "", "who answered: the model's own name, a stand-in, a person, a fallback"),
     _column("fault", _TEXT, "", "why it is not a proper answer; null if it is"),
 )
 _FAULTS = (

@@ -7,7 +7,18 @@
             return Commons()
 """
 
-from simworld.testing._helpers import Episode, Listener, RandomMind, ScriptedGateway, play
+from simworld.testing._helpers import Episode, Listener, RandomMind, ScriptedGateway, play, rewrite_tape, tear_tape
 from simworld.testing._suites import AgentSuite, CohortSuite, WorldSuite
 
-__all__ = ["AgentSuite", "CohortSuite", "Episode", "Listener", "RandomMind", "ScriptedGateway", "WorldSuite", "play"]
+__all__ = [
+    "AgentSuite",
+    "CohortSuite",
+    "Episode",
+    "Listener",
+    "RandomMind",
+    "ScriptedGateway",
+    "WorldSuite",
+    "play",
+    "rewrite_tape",
+    "tear_tape",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +22,9 @@ from simworld.kernel import (
     Members,
     Recorder,
     Seats,
+    Tape,
     World,
+    read_tape,
 )
 
 
@@ -113,6 +116,26 @@ class ScriptedGateway:
             future.set_result(self._answer(ask))
             futures.append(future)
         return futures
+
+
+def rewrite_tape(path: Path, to: Path, change: Callable[[int, Ask, Answer], tuple[Ask, Answer] | None]) -> None:
+    """Write a changed copy of a tape: from place, ask and answer to those that shall stand there, None for none."""
+    copy = Tape(to)
+    for place, (ask, answer) in enumerate(read_tape(path)):
+        changed = change(place, ask, answer)
+        if changed is not None:
+            copy.put(*changed)
+    copy.close()
+
+
+def tear_tape(path: Path, to: Path, answers: int, torn: int = 0) -> None:
+    """Write a tape as a killed process leaves it: some whole answers, and at most so many bytes of the next one."""
+    sizes = []
+    for count in (answers, answers + 1):
+        to.unlink(missing_ok=True)
+        rewrite_tape(path, to, lambda place, ask, answer, n=count: (ask, answer) if place < n else None)  # type: ignore[misc]
+        sizes.append(to.stat().st_size if to.exists() else 0)
+    to.write_bytes(path.read_bytes()[: sizes[0] + max(0, min(torn, sizes[1] - sizes[0] - 1))])
 
 
 class RandomMind(Cohort):

@@ -18,7 +18,7 @@ class Twice(Agent):
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         # Declared by the agent's class, passed on as Individuals expect it.
-        self.mind, self.sees, self.does = agent.mind, agent.sees, agent.does  # type: ignore[misc]
+        self.mind, self.sees, self.does, self.asks = agent.mind, agent.sees, agent.does, agent.asks  # type: ignore[misc]
         self.fallback = agent.fallback  # type: ignore[misc]
 
     def join(self, seat: Seat) -> None:

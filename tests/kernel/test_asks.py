@@ -13,8 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simworld.errors import AskError, ContractError, TapeError
-from simworld.kernel import Agent, Answer, Ask, Broker, Cohort, Field, Group, Individuals, Kernel, Role, Tape, World
-from simworld.testing import ScriptedGateway, play
+from simworld.kernel import (
+    Agent,
+    Answer,
+    Ask,
+    Broker,
+    Cohort,
+    Field,
+    Group,
+    Individuals,
+    Kernel,
+    Role,
+    Tape,
+    World,
+    read_tape,
+)
+from simworld.testing import ScriptedGateway, play, tear_tape
 
 LETTER = Role(
     "clerk",
@@ -174,16 +188,16 @@ class Threads:
 
 
 def test_answers_from_threads_give_the_same_society_and_a_tape_that_replays(tmp_path):
-    plain = office(ScriptedGateway(reply), Tape(tmp_path / "plain.jsonl"))
+    plain = office(ScriptedGateway(reply), Tape(tmp_path / "plain.tape"))
     threads = Threads()
-    threaded = office(threads, Tape(tmp_path / "tape.jsonl"))
+    threaded = office(threads, Tape(tmp_path / "tape.tape"))
     assert threaded.links == plain.links
-    replayed = office(None, Tape(tmp_path / "tape.jsonl"))
+    replayed = office(None, Tape(tmp_path / "tape.tape"))
     assert replayed.links == plain.links
     # every ask went out once, and is on the tape once, in whatever order
-    taped = (tmp_path / "tape.jsonl").read_bytes().splitlines()
+    taped = list(read_tape(tmp_path / "tape.tape"))
     assert len(taped) == len(threads.asked) == len({a.key for a in threads.asked})
-    assert sorted(taped) == sorted((tmp_path / "plain.jsonl").read_bytes().splitlines())
+    assert sorted(map(repr, taped)) == sorted(map(repr, read_tape(tmp_path / "plain.tape")))
 
 
 class Late(Agent):
@@ -220,12 +234,14 @@ def test_what_the_gateway_raises_comes_out_with_the_ask_that_waited_for_it():
     assert "while waiting for the answer to ask.model of clerk" in "".join(caught.value.__notes__)
 
 
-@pytest.mark.parametrize("answer", [None, Answer({1, 2}), Answer("x", "", {"at": object()})])
+@pytest.mark.parametrize(
+    "answer", [None, Answer({1, 2}), Answer("x", telemetry={"at": object()}), Answer("x", fault=None)]
+)
 def test_an_answer_that_a_tape_could_not_give_back_is_refused(answer, tmp_path):
-    for tape in (None, Tape(tmp_path / "tape.jsonl")):
+    for tape in (None, Tape(tmp_path / "tape.tape")):
         with pytest.raises(AskError, match="accepted: an Answer of plain data"):
             office(ScriptedGateway(lambda _: answer), tape)
-    assert not (tmp_path / "tape.jsonl").exists()
+    assert not (tmp_path / "tape.tape").exists()
 
 
 def test_a_gateway_that_loses_an_ask_is_an_error():
@@ -248,14 +264,14 @@ def test_a_cancelled_answer_is_raised_and_never_taped(tmp_path):
 
     from concurrent.futures import CancelledError
 
-    tape = Tape(tmp_path / "tape.jsonl")
+    tape = Tape(tmp_path / "tape.tape")
     with pytest.raises(CancelledError):
         office(Cancels(), tape)
     assert len(tape) == 0
 
 
 def test_a_closed_tape_takes_no_more(tmp_path):
-    tape = Tape(tmp_path / "tape.jsonl")
+    tape = Tape(tmp_path / "tape.tape")
     tape.close()
     with pytest.raises(TapeError, match="the tape is closed"):
         office(ScriptedGateway(reply), tape)
@@ -312,13 +328,14 @@ def test_a_copy_made_at_any_moment_ends_as_the_original_does(tick, groups, seed)
 
 @settings(max_examples=15)
 @given(st.integers(0, 60), st.integers(0, 40))
-def test_a_killed_episode_asks_only_what_its_tape_lacks(tmp_path_factory, lines, torn):
+def test_a_killed_episode_asks_only_what_its_tape_lacks(tmp_path_factory, answers, torn):
     folder = tmp_path_factory.mktemp("tape")
-    whole = office(ScriptedGateway(reply), Tape(folder / "whole.jsonl"))
-    data = (folder / "whole.jsonl").read_bytes().splitlines(keepends=True)
-    lines = min(lines, len(data) - 1)
-    (folder / "tape.jsonl").write_bytes(b"".join(data[:lines]) + data[lines][:torn])
+    whole = office(ScriptedGateway(reply), Tape(folder / "whole.tape"))
+    count = len(list(read_tape(folder / "whole.tape")))
+    answers = min(answers, count - 1)
+    tear_tape(folder / "whole.tape", folder / "torn.tape", answers, torn)
     gateway = ScriptedGateway(reply)
-    resumed = office(gateway, Tape(folder / "tape.jsonl"))
+    resumed = office(gateway, Tape(folder / "torn.tape"))
     assert resumed.links == whole.links
-    assert len(gateway.asked) == len(data) - lines
+    assert len(gateway.asked) == count - answers
+    assert [a for a, _ in read_tape(folder / "torn.tape")] == [a for a, _ in read_tape(folder / "whole.tape")]

@@ -124,7 +124,9 @@ def test_record_policies(tmp_path, toy):
 def test_asks_and_telemetry(tmp_path, toy):
     recorder = EpisodeRecorder(tmp_path, toy["tables"]("e1"))
     ask = Ask(("walker", 3, 1, 0), "model", {"q": "?"}, 2)
-    answer = Answer("yes", "", {"seconds": 0.25, "model": "m", "cost": {"usd": 1}, "tries": [1, None]})
+    answer = Answer(
+        "yes", source="m-1", telemetry={"seconds": 0.25, "model": "m", "cost": {"usd": 1}, "tries": [1, None]}
+    )
     recorder.asked(6, ask, answer, 4)
     recorder.asked(7, Ask(("walker", 4, 0, 1), "person", {"q": 1}), None, 5)
     recorder.telemetry("pid", 17)
@@ -133,7 +135,8 @@ def test_asks_and_telemetry(tmp_path, toy):
     assert (first["since"], first["tick"], first["after"], first["kind"]) == (4, 6, 2, "model")
     assert first["digest"] == ask.digest
     assert len(first["answer_digest"]) == 64
-    assert second["answer_digest"] is None
+    assert (first["source"], first["fault"]) == ("m-1", None)
+    assert second["answer_digest"] is second["source"] is None
     notes = read(tmp_path, "telemetry").to_pylist()
     assert {n["key"]: n["value"] if n["text"] is None else n["text"] for n in notes} == {
         "seconds": 0.25, "model": "m", "cost.usd": 1.0, "tries.0": 1.0, "tries.1": None, "pid": 17.0,
