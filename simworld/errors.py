@@ -5,11 +5,13 @@
     SimworldError
     ├── UserError            bad input: one clear line, exit code 2, nothing written
     │   ├── ScenarioError    a scenario file, an override or a parameter in it
-    │   └── RunError         a run directory: missing, foreign, locked, unwritable, damaged
+    │   ├── RunError         a run directory: missing, foreign, locked, unwritable, damaged
+    │   └── ModelError       a provider rejects every ask alike: no key, no such model
     ├── ContractError        a world or a mind broke its contract: a bug in its code
     │   ├── ActionError      an action outside what the role declares
     │   └── ChanceError      an address drawn twice, or a draw outside the addressed streams
-    ├── AskError             an ask without anybody to answer it
+    ├── AskError             an ask that is malformed, or without anybody to answer it
+    ├── BudgetError          the run's budget does not allow another ask: a clean end, not a failure
     └── TapeError            the tape does not fit what is asked
 
 Context is added with ``add_note``, never by wrapping or copying an exception.
@@ -20,8 +22,10 @@ from __future__ import annotations
 __all__ = [
     "ActionError",
     "AskError",
+    "BudgetError",
     "ChanceError",
     "ContractError",
+    "ModelError",
     "RunError",
     "ScenarioError",
     "SimworldError",
@@ -46,6 +50,10 @@ class RunError(UserError):
     """A run directory is missing, foreign, locked, unwritable or damaged."""
 
 
+class ModelError(UserError):
+    """A provider rejects what we send, whichever ask it is: no key, no such model."""
+
+
 class ContractError(SimworldError):
     """A world or a mind broke its contract."""
 
@@ -59,7 +67,11 @@ class ChanceError(ContractError):
 
 
 class AskError(SimworldError):
-    """An ask was made where nobody can answer it."""
+    """An ask is malformed, or was made where nobody can answer it."""
+
+
+class BudgetError(SimworldError):
+    """The run's budget does not allow another ask: the run ends cleanly, and goes on with a larger one."""
 
 
 class TapeError(SimworldError):

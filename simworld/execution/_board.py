@@ -5,21 +5,28 @@ from __future__ import annotations
 from multiprocessing import get_context
 from typing import Any
 
+from simworld.errors import BudgetError
+from simworld.gateway import Budget, Spent, check_budget
+
 _WIDTH = 2
 IDLE = -1
+_MICRO = 1_000_000
+_GO, _STOP, _BUDGET = 0, 1, 2
 
 
 class Board:
-    """Which episode each worker is in, and at which tick; also carries the wish to stop.
+    """Which episode each worker is in, at which tick, and what all have spent; also carries the wish to stop.
 
-    Plain shared memory: readable from any thread at any time, written by one worker per slot.
+    Plain shared memory: readable from any thread at any time, written by one worker per slot, or under a lock.
     """
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, budget: Budget | None = None) -> None:
         context = get_context("spawn")
         self._cells: Any = context.RawArray("q", [IDLE, 0] * slots)
-        self._stop: Any = context.RawValue("b", 0)
+        self._stop: Any = context.RawValue("b", _GO)
         self._next: Any = context.Value("i", 0)
+        self._spent: Any = context.Array("q", 3)
+        self._budget = budget or Budget()
 
     def claim(self) -> Slot:
         """A slot for one worker."""
@@ -33,14 +40,47 @@ class Board:
         cells = list(self._cells)
         return [(cells[i], cells[i + 1]) for i in range(0, len(cells), _WIDTH) if cells[i] != IDLE]
 
-    def stop(self) -> None:
-        """Ask all workers to stop after the moment they are in."""
-        self._stop.value = 1
+    def stop(self, budget: bool = False) -> None:
+        """Ask all workers to stop after the moment they are in; say so if it is for the budget's sake."""
+        self._stop.value = _BUDGET if budget else _STOP
 
     @property
     def stopping(self) -> bool:
         """Whether a stop was asked for."""
         return bool(self._stop.value)
+
+    @property
+    def over_budget(self) -> bool:
+        """Whether the stop was asked for because the budget is spent."""
+        return bool(self._stop.value == _BUDGET)
+
+    # -- the meter of the gateway ----------------------------------------------------------------------------------
+
+    def reserve(self, asks: int, tokens: int, usd: float) -> None:
+        """Set aside what a batch of asks may cost. Raises BudgetError if the budget does not allow it."""
+        with self._spent.get_lock():
+            after = [n + more for n, more in zip(self._spent[:], (asks, tokens, round(usd * _MICRO)), strict=True)]
+            try:
+                check_budget(self._budget, Spent(after[0], after[1], after[2] / _MICRO))
+            except BudgetError:
+                self.stop(budget=True)
+                raise
+            self._spent[:] = after
+
+    def settle(self, tokens: int, usd: float) -> None:
+        """Correct what was set aside."""
+        with self._spent.get_lock():
+            self._spent[1] += tokens
+            self._spent[2] += round(usd * _MICRO)
+
+    def carry(self, spent: Spent) -> None:
+        """Begin with what an earlier process has spent on the same run."""
+        self._spent[:] = [int(spent.asks), int(spent.tokens), round(spent.usd * _MICRO)]
+
+    def spent(self) -> Spent:
+        """What all workers have spent so far."""
+        asks, tokens, micros = self._spent[:]
+        return Spent(asks, tokens, micros / _MICRO)
 
 
 class Slot:

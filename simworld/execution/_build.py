@@ -22,7 +22,7 @@ def build_society(resolved: Mapping[str, Any], import_from: str = "") -> tuple[W
     if import_from:
         import_beside(import_from)
     world = build_world(resolved["world"])
-    return world, build_seating(resolved["roles"], world)
+    return world, build_seating(resolved, world)
 
 
 def build_world(block: Mapping[str, Any]) -> World:
@@ -34,12 +34,12 @@ def build_world(block: Mapping[str, Any]) -> World:
 
 
 def build_seating(
-    roles: Mapping[str, Any], world: World, places: Mapping[str, str] | None = None
+    resolved: Mapping[str, Any], world: World, places: Mapping[str, str] | None = None
 ) -> dict[str, list[Group]]:
     """Fresh minds for every group of every role, checked against what the role offers.
 
     Args:
-        roles: The resolved block: a list of groups by role.
+        resolved: The resolved cell.
         world: Whose roles they fill.
         places: Line and key of each group, for messages, by ``roles.<role>.<index>``.
 
@@ -48,7 +48,7 @@ def build_seating(
     """
     known = {role.name: role for role in world.roles}
     seating: dict[str, list[Group]] = {}
-    for name, groups in roles.items():
+    for name, groups in resolved["roles"].items():
         seating[name] = []
         for index, block in enumerate(groups):
             where = (places or {}).get(f"roles.{name}.{index}", f"roles.{name}")
@@ -61,8 +61,16 @@ def build_seating(
                 assert isinstance(made, Agent)
                 mind = Individuals(partial(build, found, params))  # type: ignore[arg-type]
             _check_fit(where, str(block["kind"]), mind, known[name])
-            seating[name].append(Group(mind, int(block["count"]), str(block["kind"])))
+            seating[name].append(Group(mind, int(block["count"]), _label(block, mind, resolved)))
     return seating
+
+
+def _label(block: Mapping[str, Any], mind: Cohort, resolved: Mapping[str, Any]) -> str:
+    """What the tables call a mind: its kind, and the model that it asks, so that a stand-in is never overlooked."""
+    if "model" not in mind.asks:
+        return str(block["kind"])
+    model = resolved["models"][block.get("model", "default")]["model"]
+    return f"{block['kind']} ({model})"
 
 
 def _check_fit(where: str, kind: str, mind: Cohort, role: Role) -> None:

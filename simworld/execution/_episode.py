@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import TapeError
+from simworld.errors import BudgetError, TapeError, UserError
 from simworld.execution._board import Slot
 from simworld.execution._build import Seating, build_society
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -42,19 +42,24 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
     kernel = Kernel(world, seating, spec.seed, spec.horizon)
     recorder = _recorder(spec, world, seating)
     tape = Tape(tape_path(spec.run, spec.id))
-    kernel.attach(recorder, Broker(gateway, tape))
+    broker = Broker(gateway, tape)
+    kernel.attach(recorder, broker)
     status, error = "success", ""
     try:
         while kernel.step():
             if slot is not None and slot.tick(kernel.tick):
                 status = "interrupted"
                 break
-    except (TapeError, OSError):
+    except BudgetError:
+        status = "interrupted"
+    except (TapeError, UserError, OSError):
         recorder.abandon()
         raise
     except Exception:  # noqa: BLE001  kept as data: the row of this episode holds the traceback
         status, error = "failed", traceback.format_exc()
     finally:
+        # What is under way is paid for: an episode that goes on later finds it on its tape.
+        broker.close(wait=status == "interrupted")
         tape.close()
         if slot is not None:
             slot.end()

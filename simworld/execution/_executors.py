@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from multiprocessing import get_context
 from typing import Protocol
 
 from simworld.errors import RunError
 from simworld.execution._board import Board, Slot
 from simworld.execution._episode import run_episode
+from simworld.execution._outside import Conditions, Outside
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.threads import VARIABLES, pin_threads
 
@@ -30,23 +33,24 @@ class Executor(Protocol):
 class InProcess:
     """One episode after the other in this process."""
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
+    def __init__(self, board: Board, conditions: Conditions) -> None:
+        self._board, self._conditions = board, conditions
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute in order."""
         slot = self._board.claim()
-        for spec in specs:
-            if self._board.stopping:
-                return
-            yield run_episode(spec, slot)
+        with closing(Outside(self._conditions, self._board)) as outside:
+            for spec in specs:
+                if self._board.stopping:
+                    return
+                yield run_episode(spec, slot, outside.gateway(spec))
 
 
 class LocalProcesses:
     """Worker processes on this machine, each started afresh with one BLAS thread."""
 
-    def __init__(self, board: Board, jobs: int) -> None:
-        self._board, self._jobs = board, jobs
+    def __init__(self, board: Board, conditions: Conditions, jobs: int) -> None:
+        self._board, self._conditions, self._jobs = board, conditions, jobs
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute with a bounded number in flight.
@@ -58,7 +62,7 @@ class LocalProcesses:
             os.environ[name] = "1"  # inherited by the workers, which import numpy afresh
         waiting = list(reversed(specs))
         with ProcessPoolExecutor(
-            self._jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._board,)
+            self._jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._board, self._conditions)
         ) as pool:
             flying: set[Future[EpisodeResult]] = set()
             while (waiting and not self._board.stopping) or flying:
@@ -77,15 +81,18 @@ def _result(future: Future[EpisodeResult]) -> EpisodeResult:
 
 
 _slot: Slot | None = None
+_outside: Outside | None = None
 
 
-def _begin(board: Board) -> None:
+def _begin(board: Board, conditions: Conditions) -> None:
     """Set up a worker: one thread, a slot on the board, and no answer to Ctrl-C, which the driver handles."""
-    global _slot  # noqa: PLW0603  one per worker process, set once
+    global _slot, _outside
     pin_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _slot = board.claim()
+    _slot, _outside = board.claim(), Outside(conditions, board)
+    atexit.register(_outside.close)
 
 
 def _work(spec: EpisodeSpec) -> EpisodeResult:
-    return run_episode(spec, _slot)
+    assert _outside is not None
+    return run_episode(spec, _slot, _outside.gateway(spec))

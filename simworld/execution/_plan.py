@@ -9,7 +9,7 @@ from simworld.errors import RunError, ScenarioError
 from simworld.execution._build import build_seating
 from simworld.execution._spec import EpisodeSpec
 from simworld.recording import Manifest, parameter_types
-from simworld.scenario import Scenario, cells, check_roles, load, scenario_digest
+from simworld.scenario import Scenario, cells, check_roles, find, load, scenario_digest
 
 
 def check(scenario: Scenario) -> None:
@@ -28,7 +28,27 @@ def check(scenario: Scenario) -> None:
                 f"{scenario.place(('measures',))}: unknown measure {sorted(unknown)[0]!r}; accepted: {known}"
             )
         resolved: Any = cell.resolved
-        build_seating(resolved["roles"], world, cell.places)
+        build_seating(resolved, world, cell.places)
+
+
+def models_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:
+    """The models that the scenario's minds ask, by the names that they use, over all cells."""
+    found: dict[str, list[str]] = {}
+    for cell in scenario.cells:
+        models: Any = cell.resolved.get("models", {})
+        for name, block in models.items():
+            found.setdefault(name, []).append(block["model"])
+    return {name: tuple(dict.fromkeys(models)) for name, models in sorted(found.items())}
+
+
+def prompts_of(scenario: Scenario) -> dict[str, str]:
+    """Digests of the texts that the scenario's minds ask with."""
+    kinds = {seating.kind for cell in scenario.cells for seating in cell.seatings}
+    return {
+        f"{kind}.{name}": digest
+        for kind in sorted(kinds)
+        for name, digest in getattr(find("agent", kind).parameters.cls, "prompts", {}).items()
+    }
 
 
 def specs_of(scenario: Scenario, run: Path) -> list[EpisodeSpec]:

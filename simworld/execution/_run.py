@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -15,9 +16,11 @@ from simworld import __version__
 from simworld.errors import RunError
 from simworld.execution._board import Board
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
-from simworld.execution._plan import check, specs_of
+from simworld.execution._outside import Conditions, check_people
+from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
+from simworld.gateway import Spent
 from simworld.recording import (
     Environment,
     EpisodeRow,
@@ -54,7 +57,7 @@ class Outcome:
 
     run: Path
     status: str
-    """success, partial, error or interrupted."""
+    """success, partial, error, interrupted or budget."""
     reason: str = ""
     finished_before: bool = False
     """Nothing was run: an earlier run of the same scenario is finished."""
@@ -70,6 +73,7 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
     pin_threads()
     scenario = order.scenario
     check(scenario)
+    check_people(scenario, order.jobs)
     digest = scenario_digest(scenario)
     unfinished: list[FoundRun] = []
     if not order.new:
@@ -103,6 +107,9 @@ def _create(order: Order, digest: str) -> Path:
         source=str(scenario.path.resolve().parent),
         overrides=scenario.overrides,
         measures=tuple(scenario.model.measures),
+        watch=tuple(scenario.model.watch),
+        models=models_of(scenario),
+        prompts=prompts_of(scenario),
         environment=Environment.here(dict.fromkeys(VARIABLES, 1)),
         simworld=__version__,
     )
@@ -115,7 +122,8 @@ class _Run:
 
     def __init__(self, order: Order, run: Path, resumed: bool, watcher: Watcher) -> None:
         self._order, self._run, self._watcher = order, run, watcher
-        self._board = Board(order.jobs)
+        self._conditions = Conditions.of(order.scenario, order.jobs)
+        self._board = Board(order.jobs, self._conditions.budget)
         self._specs = specs_of(order.scenario, run)
         self._resumed = resumed
 
@@ -124,6 +132,8 @@ class _Run:
         scenario, specs = self._order.scenario, self._specs
         finished = {row.episode for row in read_episodes(self._run)}
         missing = [s for s in specs if s.id not in finished]
+        before = read_manifest(self._run).spent
+        self._board.carry(Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0)))
         self._update(status="running", reason="", ended=None, done=len(finished))
         plan = Plan(
             self._run,
@@ -150,7 +160,7 @@ class _Run:
     def _execute(self, missing: list[EpisodeSpec], done: int) -> tuple[str, str]:
         ids = [s.id for s in self._specs]
         compacted = time.monotonic()
-        with _stopping(self._board):
+        with _stopping(self._board, self._conditions.budget.minutes):
             for result in self._executor(len(missing)).run(missing):
                 self._watcher.ended(result)
                 done += result.status != "interrupted"
@@ -163,15 +173,21 @@ class _Run:
         rows = read_episodes(self._run)
         self._update(done=done, tables=inventory(self._run), faults=sum(r.faults for r in rows))
         if not complete:
-            return "interrupted", f"{done} of {len(ids)} episodes done; the same command again continues"
+            so_far = f"{done} of {len(ids)} episodes done"
+            if self._board.over_budget:
+                return "budget", f"the budget is spent ({so_far}); the same command with a larger one continues"
+            return "interrupted", f"{so_far}; the same command again continues"
         return _verdict(rows, self._order.scenario.model.faults.most)
 
     def _executor(self, episodes: int) -> Executor:
         jobs = min(self._order.jobs, max(1, episodes))
-        return LocalProcesses(self._board, jobs) if jobs > 1 else InProcess(self._board)
+        if jobs > 1:
+            return LocalProcesses(self._board, self._conditions, jobs)
+        return InProcess(self._board, self._conditions)
 
     def _update(self, **changes: object) -> None:
-        replace(read_manifest(self._run), **changes).write(self._run)  # type: ignore[arg-type]
+        spent = asdict(self._board.spent())
+        replace(read_manifest(self._run), spent=spent, **changes).write(self._run)  # type: ignore[arg-type]
 
 
 def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
@@ -192,8 +208,12 @@ def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
 
 
 @contextmanager
-def _stopping(board: Board) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) asks all workers to stop after their moment; the second stops at once."""
+def _stopping(board: Board, minutes: float | None) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks all workers to stop after their moment; the second stops at once.
+
+    So does the end of the time that the budget allows.
+    """
+    timer = threading.Timer(60 * minutes, board.stop, kwargs={"budget": True}) if minutes is not None else None
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         if board.stopping:
@@ -205,8 +225,13 @@ def _stopping(board: Board) -> Iterator[None]:
     except ValueError:  # not in the main thread: whoever runs us there stops us in his own way
         before = {}
     try:
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
         yield
     finally:
+        if timer is not None:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -20,7 +20,7 @@ class EpisodeSpec:
     cell: str
     """Digest of the resolved cell."""
     resolved: Mapping[str, Json]
-    """The resolved cell: world, roles, horizon, record."""
+    """The resolved cell: world, roles, horizon, record, and the models and people whom its minds ask."""
     seed: int
     arm: str = ""
     parameters: Mapping[str, Json] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
@@ -147,9 +148,11 @@ class Broker:
             raise AskError(f"{ask}: nobody can answer here (no gateway, and not on the tape)")
         return taped
 
-    def close(self) -> None:
-        """Stop taping answers that are still under way, and cancel what has not begun."""
+    def close(self, wait: bool = False) -> None:
+        """Stop taping answers that are still under way, and cancel what has not begun; or wait for them before."""
         posted, self._posted = self._posted, {}
+        if wait:
+            concurrent.futures.wait(posted.values())
         self._tape = None
         for future in posted.values():
             future.cancel()

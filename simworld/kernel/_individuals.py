@@ -24,7 +24,8 @@ class Individuals(Cohort):
         """Those present, by row."""
         first = make()
         # Declared by the agent class, passed on by the cohort that wraps it.
-        self.mind, self.sees, self.does, self.asks = first.mind, first.sees, first.does, first.asks  # type: ignore[misc]
+        self.mind, self.sees, self.does = first.mind, first.sees, first.does  # type: ignore[misc]
+        self.asks, self.prompts = first.asks, first.prompts  # type: ignore[misc]
         self._async = inspect.iscoroutinefunction(first.act)
 
     def join(self, seats: Seats) -> None:

@@ -147,6 +147,8 @@ class Agent(ABC):
     """Action fields that it decides; checked before a run starts."""
     asks: ClassVar[tuple[Literal["model", "person"], ...]] = ()
     """Whom it asks; checked before a run starts."""
+    prompts: ClassVar[Mapping[str, str]] = {}
+    """Texts that it asks with, by name: their SHA-256, for the record."""
     fallback: ClassVar[Action | None] = None
     """What it does, flagged as a fault, if deciding fails; without one a failure ends the episode."""
 
@@ -169,6 +171,8 @@ class Cohort(ABC):
     """Action fields that it decides; checked before a run starts."""
     asks: ClassVar[tuple[Literal["model", "person"], ...]] = ()
     """Whom they ask; checked before a run starts."""
+    prompts: ClassVar[Mapping[str, str]] = {}
+    """Texts that they ask with, by name: their SHA-256, for the record."""
 
     def join(self, seats: Seats) -> None:  # noqa: B027  a stateless cohort needs nothing
         """Called with the seats of those who join; their rows follow those already there."""

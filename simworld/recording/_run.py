@@ -101,6 +101,14 @@ class Manifest:
     """What was set on the command line."""
     measures: tuple[str, ...] = ()
     """Measures that a summary shows."""
+    watch: tuple[str, ...] = ()
+    """Columns that the live dashboard shows besides."""
+    models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Models that its minds ask, by the names that they use: one each, or several if arms differ."""
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the texts that its minds ask with, by mind and name."""
+    spent: Mapping[str, float] = field(default_factory=dict)
+    """Asks, tokens and USD that went to models so far."""
     environment: Environment = field(default_factory=Environment)
     simworld: str = ""
     """Version of simworld."""
@@ -185,8 +193,9 @@ def read_manifest(run: Path) -> Manifest:
         if unknown or data["status"] not in get_args(Status):
             raise RunError(f"{path}: not a manifest (unknown: {sorted(unknown) or data['status']})")
         data["tables"] = {name: TableFiles(**t) for name, t in data["tables"].items()}
-        for name in ("seeds", "overrides", "measures"):
+        for name in ("seeds", "overrides", "measures", "watch"):
             data[name] = tuple(data[name])
+        data["models"] = {name: tuple(models) for name, models in data["models"].items()}
         environment = Environment(**data.pop("environment"))
         return Manifest(**data, environment=replace(environment, cpu=tuple(environment.cpu)))
     except (KeyError, TypeError, AttributeError) as error:

@@ -61,7 +61,7 @@ class Cell:
     overrides: Mapping[str, object]
     """Values of the sweep by dotted key."""
     resolved: Mapping[str, object]
-    """World, roles, horizon and record with all defaults: plain data with sorted keys."""
+    """World, roles, horizon, record, and the models and people whom its minds ask, with all defaults: plain data."""
     digest: str
     """SHA-256 of ``resolved`` as canonical JSON, in hex."""
     places: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
@@ -105,7 +105,7 @@ class Cell:
         """All that is resolved, flat: numbers, texts and plain lists by dotted key, with the arm."""
         flat: dict[str, object] = {"arm": self.arm}
         for key in CORE:
-            flat.update(_flat(key, self.resolved[key]))
+            flat.update(_flat(key, self.resolved.get(key, {})))
         return flat
 
     def build_world(self) -> World:

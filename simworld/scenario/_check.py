@@ -11,13 +11,13 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from simworld.errors import ScenarioError
-from simworld.scenario._explain import Problem, Schema, explain
-from simworld.scenario._models import Core
+from simworld.scenario._explain import Problem, Schema, explain, listing
+from simworld.scenario._models import STAND_IN, Core, ModelBlock
 from simworld.scenario._registry import Category, Found, find
 from simworld.scenario._yaml import Key
 
 Model = TypeVar("Model", bound=BaseModel)
-CORE = ("world", "roles", "horizon", "record")
+CORE = ("world", "roles", "horizon", "record", "models", "people")
 """Keys that determine an episode, so arms and sweeps may set them."""
 
 
@@ -130,7 +130,46 @@ class Checker:
         assert isinstance(written, dict)
         roles = {role: [resolved[key] for key, _ in groups_of(role, written[role])] for role in sorted(written)}
         record = {role: _recorded(model, role) for role in roles}
-        return {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}, []
+        made = {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}
+        asked, problems = self._asked(model, resolved)
+        return (None if problems else made | asked), problems
+
+    def _asked(
+        self, model: Core, resolved: Mapping[Key, Mapping[str, object]]
+    ) -> tuple[dict[str, object], list[Problem]]:
+        """The models and people that the minds ask, and no others: what nobody asks does not determine an episode."""
+        offers = {
+            "model": {"default": {"model": STAND_IN}, **model.model_dump(by_alias=True)["models"]},
+            "person": model.model_dump(by_alias=True)["people"],
+        }
+        used: dict[str, dict[str, object]] = {"model": {}, "person": {}}
+        problems = []
+        for key, block in resolved.items():
+            found = self.find("agent", str(block["kind"])) if key[0] == "roles" else ""
+            asks = () if isinstance(found, str) else getattr(found.parameters.cls, "asks", ())
+            for kind in asks:
+                name = str(block.get(kind, "default"))
+                if name not in offers[kind]:
+                    words = f"found no {kind} {name!r} in {_BLOCK[kind]!r}"
+                    problems.append(
+                        Problem((*key, kind), f"{words}; accepted: {listing(list(offers[kind])) or 'none'}")
+                    )
+                else:
+                    used[kind][name] = _whole(offers[kind][name])
+        return {_BLOCK[kind]: dict(sorted(names.items())) for kind, names in used.items() if names}, problems
+
+
+_BLOCK = {"model": "models", "person": "people"}
+
+
+def _whole(offer: object) -> object:
+    """A model with all its defaults, as plain sorted data; a person as it is."""
+    if isinstance(offer, str):
+        offer = {"model": offer}
+    assert isinstance(offer, dict)
+    if "kind" in offer:
+        return dict(sorted(offer.items()))
+    return dict(sorted(ModelBlock.model_validate(offer).model_dump(by_alias=True).items()))
 
 
 def _recorded(model: Core, role: str) -> object:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 NAME = r"^[A-Za-z0-9_\-]{1,80}$"
 WORD = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
 KIND = r"^\S+$"
 DOTTED = r"^[^\s.]+(\.[^\s.]+)*$"
+STAND_IN = "stand-in/in-context"
+MODEL = r"^[^\s@]+$"
+ADDRESS = r"^https?://[^@\s]+$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+COLUMN = r"^[A-Za-z][A-Za-z0-9_]*\.(obs|act|mind)\.[A-Za-z0-9_]+$"
 
 ACCEPTED = {
     NAME: "letters, digits, _ and - (at most 80)",
     WORD: "letters, digits and _, a letter first (at most 80)",
     KIND: "a short name or module:Class",
     DOTTED: "a dotted key such as world.rate",
+    MODEL: "stand-in/in-context, or a model as litellm names it, such as openai/gpt-4o-mini",
+    ADDRESS: "an address such as http://127.0.0.1:8000/v1, without a name or a password in it",
+    VARIABLE: "the name of an environment variable",
+    COLUMN: "a column of a role, such as worker.obs.income",
 }
 """What each pattern means, for messages."""
 
@@ -23,6 +32,17 @@ Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 Word: TypeAlias = Annotated[str, Field(pattern=WORD)]
 Kind: TypeAlias = Annotated[str, Field(pattern=KIND)]
 Dotted: TypeAlias = Annotated[str, Field(pattern=DOTTED)]
+
+
+def _known_stand_in(name: str) -> str:
+    if name.startswith("stand-in/") and name != STAND_IN:
+        raise ValueError(f"found {name!r}; accepted: {ACCEPTED[MODEL]}")
+    return name
+
+
+ModelName: TypeAlias = Annotated[str, Field(pattern=MODEL), AfterValidator(_known_stand_in)]
+Column: TypeAlias = Annotated[str, Field(pattern=COLUMN)]
+Price: TypeAlias = Annotated[float, Field(ge=0)]
 Value: TypeAlias = JsonValue
 
 _CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -76,6 +96,79 @@ class FaultsBlock(BaseModel):
     """Share of decisions with a fault above which the run ends ``partial``, from 0 to 1."""
 
 
+class ModelBlock(BaseModel):
+    """A model that minds ask, and how it is sampled."""
+
+    model_config = _CLOSED
+
+    model: ModelName
+    """stand-in/in-context, or a model as litellm names it: provider/name."""
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    """Sampling temperature; the provider's own default if it is left out."""
+    max_tokens: Annotated[int, Field(ge=1)] = 500
+    """Most tokens of an answer."""
+    base_url: Annotated[str, Field(pattern=ADDRESS)] | None = None
+    """Address of an OpenAI-compatible server, up to and with /v1."""
+    api_key_env: Annotated[str, Field(pattern=VARIABLE)] | None = None
+    """Environment variable that holds the key; keys themselves never stand in a scenario."""
+    json_form: Annotated[Literal["schema", "object", "none"], Field(alias="json")] = "schema"
+    """How the answer's form is enforced: by its JSON schema, as any JSON object, or by the prompt alone."""
+    client: Literal["auto", "lean", "litellm"] = "auto"
+    """Who speaks to the server; auto: lean where there is a base_url, else litellm."""
+    usd_per_million_input: Price | None = None
+    """Price of a million prompt tokens, where litellm does not know it."""
+    usd_per_million_output: Price | None = None
+    """Price of a million answer tokens, where litellm does not know it."""
+
+
+class ScriptedBlock(BaseModel):
+    """A person whose answers are written down."""
+
+    model_config = _CLOSED
+
+    kind: Literal["scripted"]
+    """Answers from a list."""
+    answers: list[Value]
+    """The n-th decision of each seat gets the n-th answer, over and over; null is no answer in time."""
+
+
+class TerminalBlock(BaseModel):
+    """A person at the terminal from which the run was started."""
+
+    model_config = _CLOSED
+
+    kind: Literal["terminal"]
+    """Asks on standard error and reads standard input."""
+
+
+class BudgetBlock(BaseModel):
+    """Hard limits; the run ends cleanly where they do not allow another ask, and resumes with larger ones."""
+
+    model_config = _CLOSED
+
+    usd: Price | None = None
+    """Money for models, as far as prices are known."""
+    tokens: Annotated[int, Field(ge=0)] | None = None
+    """Tokens of prompts and answers together."""
+    asks: Annotated[int, Field(ge=0)] | None = None
+    """Questions to models."""
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    """Wall time."""
+
+
+class AskingBlock(BaseModel):
+    """How models are asked: what cannot change an answer."""
+
+    model_config = _CLOSED
+
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Most calls under way at once."""
+    timeout: Annotated[float, Field(gt=0)] = 60.0
+    """Seconds that one call may take."""
+    retries: Annotated[int, Field(ge=0, le=100)] = 4
+    """Further attempts after a call that failed for a reason that may pass."""
+
+
 class Core(BaseModel):
     """What determines an episode besides its seed; arms and sweeps may set these keys."""
 
@@ -89,6 +182,10 @@ class Core(BaseModel):
     """Length of an episode in ticks."""
     record: dict[Word, Literal["every", "none"] | EveryBlock] = {}
     """Which decisions of a role are recorded: every, none, or {every: k}; every if it is left out."""
+    models: dict[Word, ModelName | ModelBlock] = {}
+    """Models that minds ask, by the names that they use; ``default`` is the stand-in if it is left out."""
+    people: dict[Word, Annotated[ScriptedBlock | TerminalBlock, Field(discriminator="kind")]] = {}
+    """People whom minds ask, by the names that they use."""
 
 
 class ScenarioFile(Core):
@@ -110,6 +207,12 @@ class ScenarioFile(Core):
     """Parameters to vary; every combination is run in every arm."""
     measures: list[Word] = []
     """What the summary shows; all measures of the world are in the tables."""
+    watch: list[Column] = []
+    """What the live dashboard shows besides: vectors as bars, numbers as a histogram, texts as the latest ones."""
+    budget: BudgetBlock = BudgetBlock()
+    """Hard limits of what the run may cost."""
+    asking: AskingBlock = AskingBlock()
+    """How models are asked."""
     faults: FaultsBlock = FaultsBlock()
     """How many faults a run may have."""
     claims: list[dict[str, Value]] = []

@@ -30,7 +30,7 @@ def scenario_digest(scenario: Scenario) -> str:
 def resolve_text(scenario: Scenario) -> str:
     """The scenario as YAML with overrides applied and defaults written out; it loads to the same digests."""
     model = scenario.model
-    data = model.model_dump(mode="json", exclude_unset=True)
+    data = model.model_dump(mode="json", exclude_unset=True, by_alias=True)
     keys = {*model.sweep.grid, *(key for own in model.arms.values() for key in own)}
     # One cell without any variant: its values are final, checked and converted.
     final = scenario.cells[0].resolved if not keys else None
@@ -47,7 +47,9 @@ def resolve_text(scenario: Scenario) -> str:
     grid = data.get("sweep", {}).get("grid", {})
     resolved["sweep"] = {"grid": {key: [_filled(key, value, keys) for value in grid[key]] for key in grid}}
     resolved["record"] = data.get("record", {}) if final is None else final["record"]
-    resolved["measures"] = model.measures
+    resolved |= {key: data[key] for key in ("models", "people") if key in data}
+    resolved |= {"measures": model.measures, "watch": model.watch}
+    resolved |= {key: data[key] for key in ("budget", "asking") if key in data}
     resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": model.model_dump(mode="json")["claims"]}
     return _dump(resolved)
 

@@ -1,5 +1,6 @@
 """The minds of the tax economy: workers and planners."""
 
+from simworld_agents.economist._llm import LlmPlanner, LlmWorker
 from simworld_agents.economist._optimal_tax import (
     FixedPoint,
     Search,
@@ -26,6 +27,8 @@ __all__ = [
     "FixedPlanner",
     "FixedPoint",
     "HillClimbPlanner",
+    "LlmPlanner",
+    "LlmWorker",
     "RandomSearchPlanner",
     "RationalWorkers",
     "SaezPlanner",

@@ -1,0 +1,5 @@
+"""Prompts as files: a template beside its agent, with the inputs that it declares, and a digest for the record."""
+
+from simworld_agents.prompts._prompt import Prompt
+
+__all__ = ["Prompt"]

@@ -1,0 +1,111 @@
+"""The outside of a process: its desks for models and people, opened for a run and closed with it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from simworld.errors import AskError, ScenarioError
+from simworld.execution._board import Board
+from simworld.execution._spec import EpisodeSpec
+from simworld.gateway import Budget, Desk, Manner, ModelSpec
+from simworld.kernel import Answer, Ask, Gateway
+from simworld.people import PeopleDesk, Person, Scripted, Terminal
+from simworld.scenario import Scenario
+
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """Under which conditions a run asks: what does not determine its answers."""
+
+    manner: Manner
+    budget: Budget
+
+    @staticmethod
+    def of(scenario: Scenario, jobs: int) -> Conditions:
+        """Those of a scenario; the limit of calls is shared out among worker processes."""
+        asking, budget = scenario.model.asking, scenario.model.budget
+        limit = max(1, asking.limit // jobs)
+        return Conditions(
+            Manner(limit, asking.timeout, asking.retries),
+            Budget(budget.usd, budget.tokens, budget.asks, budget.minutes),
+        )
+
+
+class Outside:
+    """Whoever answers in this process."""
+
+    def __init__(self, conditions: Conditions, board: Board) -> None:
+        # Read here and handed down: nothing below looks at the environment.
+        keys = {name: value for name, value in os.environ.items() if any(word in name.upper() for word in _SECRETS)}
+        self._desk = Desk(conditions.manner, board, keys)
+        self._people: dict[str, PeopleDesk] = {}
+
+    def gateway(self, spec: EpisodeSpec) -> Gateway:
+        """The way to the models and people of an episode."""
+        return _Switchboard(
+            {
+                "model": self._desk.gateway(model_specs(spec.resolved), spec.seed),
+                "person": self._people_desk(spec.resolved.get("people", {})),
+            }
+        )
+
+    def close(self) -> None:
+        """Close all desks."""
+        self._desk.close()
+        for desk in self._people.values():
+            desk.close()
+
+    def _people_desk(self, blocks: Any) -> PeopleDesk:
+        """One for all episodes with these people: somebody at a terminal is the same person in each."""
+        key = json.dumps(blocks, sort_keys=True)
+        if key not in self._people:
+            self._people[key] = PeopleDesk({name: _person(block) for name, block in blocks.items()})
+        return self._people[key]
+
+
+class _Switchboard:
+    """Sends each ask to whoever answers its kind, and keeps their order."""
+
+    def __init__(self, ways: Mapping[str, Gateway]) -> None:
+        self._ways = ways
+
+    def post(self, asks: Sequence[Ask]) -> Sequence[Future[Answer]]:
+        """Send out."""
+        unknown = [ask for ask in asks if ask.kind not in self._ways]
+        if unknown:
+            raise AskError(f"{unknown[0]}: nobody answers this kind; accepted: {', '.join(self._ways)}")
+        futures: dict[int, Future[Answer]] = {}
+        for kind, way in self._ways.items():
+            places = [place for place, ask in enumerate(asks) if ask.kind == kind]
+            if places:
+                futures.update(zip(places, way.post([asks[place] for place in places]), strict=True))
+        return [futures[place] for place in range(len(asks))]
+
+
+def model_specs(resolved: Mapping[str, Any]) -> dict[str, ModelSpec]:
+    """The models of a resolved cell, by the names that its minds use."""
+    return {
+        name: ModelSpec(**{key: value for key, value in block.items() if value is not None})
+        for name, block in resolved.get("models", {}).items()
+    }
+
+
+def check_people(scenario: Scenario, jobs: int) -> None:
+    """Raise ScenarioError if a person at the terminal would be asked by a worker process."""
+    for cell in scenario.cells:
+        people: Any = cell.resolved.get("people", {})
+        for name, block in people.items():
+            if block["kind"] == "terminal" and jobs > 1:
+                place = scenario.place(("people", name))
+                raise ScenarioError(f"{place}: people.{name}: a person at the terminal goes with --jobs 1 only")
+
+
+def _person(block: Mapping[str, Any]) -> Person:
+    return Scripted(block["answers"]) if block["kind"] == "scripted" else Terminal()

@@ -1,0 +1,259 @@
+"""The stand-in: not a language model, but a small optimiser that reads a prompt and learns from the history in it.
+
+``stand-in/in-context`` needs no key and no network, and is a pure function of (messages, schema, seed). It knows
+nothing of any world. From the text it takes
+
+- the goal: a line such as ``Goal: maximise utility``;
+- records: lines that hold a value for what it is asked to decide and one for the goal, such as
+  ``period 7: rates [10, 25], hours 42, utility 31,200``;
+- the situation: a line that begins with ``Now:``; records whose other lists agree with it count, if there are any;
+- whether to settle: the words ``choose the best``.
+
+It then answers near the record that reached the goal best, at the vertex of a parabola through the best few where one
+number is asked for, and tries something nearby unless it is told to settle. That is in-context optimisation by a fixed
+rule: it shows what the plumbing does with answers that improve, and nothing about what a language model would say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from simworld.gateway._request import Completion, ModelFailure, Request
+
+NAME = "stand-in/in-context"
+
+_NUMBER = r"[-+]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\$?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
+_LIST = r"\[[^\[\]]*\]"
+_GOAL = re.compile(
+    r"\b[Gg]oal:\s*(maximi[sz]e|minimi[sz]e)\s+(?:your\s+|the\s+)?([A-Za-z][A-Za-z _]*?)\s*(?=[,.;:\n(]|$)"
+)
+_SETTLE = re.compile(r"\b[Cc]hoose the best\b")
+_LISTS = re.compile(rf"([A-Za-z_][A-Za-z_ ]*?)\s*[:=]?\s*({_LIST})")
+_FIRST_STEP = 0.1
+"""Of the range: how far the first trials are from the best so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A number, or a list of numbers, that is asked for."""
+
+    name: str
+    low: float
+    high: float
+    count: int | None
+    """Entries of a list; None for a single number."""
+    whole: bool
+
+    def read(self, line: str) -> tuple[float, ...] | None:
+        """Its value in a line, or None."""
+        shape = _LIST if self.count is not None else _NUMBER
+        spoken = re.escape(self.name).replace("_", "[_ ]")
+        found = re.search(rf"\b{spoken}\s*(?:[:=]|of|is|was|were)?\s*({shape})(?![\d\]])", line)
+        if found is None:
+            return None
+        values = tuple(_value(n) for n in re.findall(_NUMBER, found[1]))
+        return values if len(values) == (1 if self.count is None else self.count) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    at: tuple[float, ...]
+    score: float
+    line: str
+
+
+def stand_in(model: str, request: Request) -> Completion | ModelFailure:
+    """What the stand-in says to a request; unknown names are rejected."""
+    if model != NAME:
+        return ModelFailure("rejected", f"no such stand-in; accepted: {NAME}", retry=False)
+    text = answer_text(request)
+    words = sum(len(m["content"]) for m in request.messages)
+    return Completion(text, NAME, prompt_tokens=words // 4, completion_tokens=len(text) // 4)
+
+
+def answer_text(request: Request) -> str:
+    """The answer as text: JSON if a schema is asked for. A pure function of messages, schema and seed."""
+    text = "\n".join(m["content"] for m in request.messages)
+    if request.schema is None:
+        return "I am a stand-in, not a language model."
+    return json.dumps(_Answerer(text, request.seed).answer(request.schema))
+
+
+class _Answerer:
+    def __init__(self, text: str, seed: int) -> None:
+        self._text, self._seed = text, seed
+        goal = _GOAL.search(text)
+        self._sign = -1.0 if goal and goal[1].startswith("min") else 1.0
+        self._goal = goal[2].strip() if goal else ""
+        self._settle = bool(_SETTLE.search(text))
+        self._lines = text.split("\n")
+        self._said = ""
+
+    def answer(self, schema: Mapping[str, Any]) -> Any:
+        """A value that fits the schema."""
+        if schema.get("type") != "object":
+            return self._other("answer", schema)
+        properties = schema.get("properties", {})
+        wanted = [w for w in (_wanted(name, inner) for name, inner in properties.items()) if w is not None]
+        decided = self._numbers(wanted)
+        answer = {}
+        for name, inner in properties.items():
+            answer[name] = decided[name] if name in decided else self._other(name, inner)
+        return answer
+
+    # -- numbers ---------------------------------------------------------------------------------------------------
+
+    def _numbers(self, wanted: Sequence[_Wanted]) -> dict[str, Any]:
+        if not wanted:
+            return {}
+        low = [w.low for w in wanted for _ in range(w.count or 1)]
+        high = [w.high for w in wanted for _ in range(w.count or 1)]
+        records = self._records(wanted)
+        at = self._start(wanted, low, high) if not records else self._next(records, low, high)
+        at = [min(h, max(lo, x)) for x, lo, h in zip(at, low, high, strict=True)]
+        decided: dict[str, Any] = {}
+        place = 0
+        for w in wanted:
+            values: list[float] = [_rounded(x, w) for x in at[place : place + (w.count or 1)]]
+            decided[w.name] = values if w.count is not None else values[0]
+            place += w.count or 1
+        if records:
+            best = max(records, key=lambda r: r.score)
+            self._said = f"best so far {_short(best.at)}, {self._goal} {best.score * self._sign:,.0f}"
+            self._said += "; I stay with it" if self._settle else f"; I try {_short(at)}"
+        else:
+            self._said = f"nothing to learn from yet; I try {_short(at)}"
+        return decided
+
+    def _records(self, wanted: Sequence[_Wanted]) -> list[_Record]:
+        if not self._goal:
+            return []
+        goal = re.compile(rf"\b{re.escape(self._goal)}\s*(?:[:=]|of|is|was)?\s*({_NUMBER})")
+        found: list[_Record] = []
+        for line in self._lines:
+            score = goal.search(line)
+            if score is None:
+                continue
+            at: tuple[float, ...] = ()
+            for w in wanted:
+                value = w.read(line)
+                if value is None:
+                    break
+                at += value
+            else:
+                found.append(_Record(at, self._sign * _value(score[1]), line))
+        return self._of_now(found, {w.name for w in wanted})
+
+    def _of_now(self, records: list[_Record], wanted: set[str]) -> list[_Record]:
+        """Those records that were made in the situation of now, if there are any."""
+        now = next((line for line in reversed(self._lines) if line.lstrip().startswith("Now:")), "")
+        situation = {n.strip(): values for n, values in _LISTS.findall(now) if n.strip().split(" ")[-1] not in wanted}
+        if not situation:
+            return records
+        alike = [r for r in records if all(values in r.line for values in situation.values())]
+        return alike or []
+
+    def _start(self, wanted: Sequence[_Wanted], low: Sequence[float], high: Sequence[float]) -> list[float]:
+        """Near what is in force now, else near the middle."""
+        now = next((line for line in reversed(self._lines) if line.lstrip().startswith("Now:")), "")
+        at: list[float] = []
+        for w in wanted:
+            middle = (w.low + w.high) / 2
+            at += w.read(now) or [middle] * (w.count or 1)
+        steps = [(2 * self._uniform(f"start {i}") - 1) * _FIRST_STEP / 2 for i in range(len(at))]
+        return [x + s * (h - lo) for x, s, lo, h in zip(at, steps, low, high, strict=True)]
+
+    def _next(self, records: list[_Record], low: Sequence[float], high: Sequence[float]) -> list[float]:
+        best = max(records, key=lambda r: r.score)
+        if len(low) == 1:
+            return [self._along(records, best, low[0], high[0])]
+        return list(best.at) if self._settle else self._around(records, best, low, high)
+
+    def _along(self, records: list[_Record], best: _Record, low: float, high: float) -> float:
+        """One number: the vertex of a parabola, or a step beyond the best."""
+        spread = high - low
+        points = sorted({r.at[0]: r.score for r in records}.items())
+        peak = _vertex(points, best.at[0])
+        if peak is not None:
+            tried = [x for x, _ in points]
+            # A parabola is trusted no farther than one step beyond what was tried.
+            peak = min(max(peak, tried[0] - _FIRST_STEP * spread), tried[-1] + _FIRST_STEP * spread)
+            noise = 0.0 if self._settle else (2 * self._uniform("noise") - 1) * 0.02 * spread
+            return peak + noise
+        if self._settle:
+            return best.at[0]
+        others = [x for x, _ in points if x != best.at[0]]
+        up = self._uniform("way") < 0.5 if not others else best.at[0] > min(others, key=lambda x: abs(x - best.at[0]))
+        step = _FIRST_STEP * spread * (0.5 + self._uniform("step"))
+        return best.at[0] + (step if up else -step)
+
+    def _around(
+        self, records: list[_Record], best: _Record, low: Sequence[float], high: Sequence[float]
+    ) -> list[float]:
+        """Several numbers: change one or two of the best, by less the more was tried."""
+        size = _FIRST_STEP * 2 / (1 + len({r.at for r in records}) / 8)
+        at = list(best.at)
+        for turn in range(1 + (self._uniform("two") < 0.5)):
+            place = int(self._uniform(f"place {turn}") * len(at))
+            step = size * (high[place] - low[place]) * (0.5 + self._uniform(f"step {turn}"))
+            at[place] += step if self._uniform(f"way {turn}") < 0.5 else -step
+        return at
+
+    # -- everything else -------------------------------------------------------------------------------------------
+
+    def _other(self, name: str, schema: Mapping[str, Any]) -> Any:
+        if "enum" in schema or "const" in schema:
+            options = schema.get("enum", [schema.get("const")])
+            return options[int(self._uniform(name) * len(options))]
+        kind = schema.get("type")
+        if kind == "array":
+            return [self._other(f"{name} {i}", schema.get("items", {})) for i in range(schema.get("minItems", 1))]
+        if kind == "object":
+            return {k: self._other(f"{name}.{k}", inner) for k, inner in schema.get("properties", {}).items()}
+        plain = {"boolean": self._uniform(name) < 0.5, "string": self._said[: schema.get("maxLength", 200)]}
+        return plain.get(str(kind))
+
+    def _uniform(self, what: str) -> float:
+        """A number in [0, 1) that depends on prompt, seed and purpose alone."""
+        text = f"{self._seed}\0{what}\0{self._text}"
+        return int.from_bytes(hashlib.blake2b(text.encode(errors="replace"), digest_size=7).digest(), "big") / 2**56
+
+
+def _wanted(name: str, schema: Mapping[str, Any]) -> _Wanted | None:
+    if "enum" in schema or "const" in schema:
+        return None
+    items = schema.get("items", {}) if schema.get("type") == "array" else schema
+    if items.get("type") not in ("number", "integer"):
+        return None
+    count = schema.get("minItems", 1) if schema.get("type") == "array" else None
+    low, high = float(items.get("minimum", 0)), float(items.get("maximum", 100))
+    return _Wanted(name, low, high, count, items["type"] == "integer")
+
+
+def _vertex(points: Sequence[tuple[float, float]], near: float) -> float | None:
+    """Where a parabola through the best point and its neighbours is highest; None if it has no such place."""
+    if len(points) < 3:
+        return None
+    place = [x for x, _ in points].index(near)
+    start = min(max(place - 1, 0), len(points) - 3)
+    (x0, y0), (x1, y1), (x2, y2) = points[start : start + 3]
+    left, right = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
+    bend = (right - left) / (x2 - x0)
+    return None if bend >= 0 else (x0 + x1) / 2 - left / (2 * bend)
+
+
+def _rounded(x: float, wanted: _Wanted) -> float:
+    return round(x) if wanted.whole else round(x, 1 if wanted.high - wanted.low > 10 else 3)
+
+
+def _short(at: Sequence[float]) -> str:
+    return ", ".join(f"{x:g}" for x in (round(x, 1) for x in at))
+
+
+def _value(text: str) -> float:
+    return float(text.replace(",", "").replace("$", ""))

@@ -1,0 +1,57 @@
+"""The desk where questions to people wait for their turn."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from simworld.errors import AskError
+from simworld.kernel import Answer, Ask
+from simworld.people._person import Person, PersonRequest, person_request
+
+
+class PeopleDesk:
+    """Answers asks of kind ``person``: each person answers one question at a time, in a thread of its own."""
+
+    def __init__(self, people: Mapping[str, Person]) -> None:
+        self._people = dict(people)
+        self._rooms: dict[str, ThreadPoolExecutor] = {}
+        self._closing = threading.Event()
+
+    def post(self, asks: Sequence[Ask]) -> Sequence[Future[Answer]]:
+        """Queue questions with the people that they name; see ``person_request`` for their content.
+
+        Raises:
+            AskError: An ask names nobody that the scenario has, or is malformed.
+        """
+        prepared = []
+        for ask in asks:
+            name = ask.content.get("person", "default")
+            if not isinstance(name, str) or name not in self._people:
+                known = ", ".join(self._people) or "nobody"
+                raise AskError(f"{ask}: the scenario has no person {name!r}; it has {known}")
+            prepared.append((ask, name, person_request(ask)))
+        return [self._room(name).submit(self._answered, ask, name, request) for ask, name, request in prepared]
+
+    def close(self) -> None:
+        """Take no more questions; one that is being answered may still be."""
+        self._closing.set()
+        for room in self._rooms.values():
+            room.shutdown(wait=False, cancel_futures=True)
+        for person in self._people.values():
+            person.close()
+
+    def _room(self, name: str) -> ThreadPoolExecutor:
+        if name not in self._rooms:
+            self._rooms[name] = ThreadPoolExecutor(1, thread_name_prefix=f"simworld-person-{name}")
+        return self._rooms[name]
+
+    def _answered(self, ask: Ask, name: str, request: PersonRequest) -> Answer:
+        begun = time.monotonic()
+        reply = self._people[name].reply(request)
+        if reply is None:
+            telemetry = {"seconds": time.monotonic() - begun}
+            return Answer(ask.content.get("fallback"), "timeout", "no answer in time", "fallback", telemetry)
+        return Answer(reply.value, source=reply.source, telemetry={"seconds": reply.latency})

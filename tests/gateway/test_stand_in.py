@@ -1,0 +1,115 @@
+"""The stand-in: a pure function of a prompt, that learns from what the prompt shows, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simworld.gateway import STAND_IN, Request, answer_text, read_answer
+
+PROMPT = (Path(__file__).parent / "prompt.txt").read_text()
+HOURS = {
+    "type": "object",
+    "properties": {"thought": {"type": "string"}, "hours": {"type": "number", "minimum": 0, "maximum": 100}},
+    "required": ["thought", "hours"],
+    "additionalProperties": False,
+}
+
+
+def answer(text, schema=HOURS, seed=1):
+    value = json.loads(answer_text(Request([{"role": "user", "content": text}], schema, seed)))
+    assert read_answer(json.dumps(value), schema)[1] == ()  # what it says needs no mending
+    return value
+
+
+def test_the_prompt_in_a_file_gets_the_answer_that_it_always_got():
+    assert answer(PROMPT) == {
+        "thought": "best so far 45, utility 33,500; I try 44.9",
+        "hours": 44.9,
+    }
+
+
+def test_a_parabola_through_the_records_of_the_present_situation_tells_where_to_go():
+    # the vertex through (30, 27000), (45, 33500), (60, 29500); the record under other rates does not count
+    x, y = np.array([30, 45, 60]), np.array([27000, 33500, 29500])
+    a, b, _ = np.polyfit(x, y, 2)
+    assert answer(PROMPT + "Choose the best hours.")["hours"] == pytest.approx(-b / (2 * a), abs=0.06)
+    assert answer(PROMPT)["hours"] == pytest.approx(-b / (2 * a), abs=2.1)
+
+
+def test_seeds_matter_only_where_it_experiments():
+    assert len({answer(PROMPT, seed=s)["hours"] for s in range(20)}) > 10
+    assert len({answer(PROMPT + "Choose the best hours.", seed=s)["hours"] for s in range(20)}) == 1
+
+
+def play(score, rounds, dims=1, seed=0, low=0, high=100, settle=True):
+    """Let it decide, tell it what that came to, and let it settle at the end."""
+    kind = {"type": "number", "minimum": low, "maximum": high}
+    schema = {"type": "object", "properties": {"x": kind if dims == 1 else {"type": "array", "items": kind, "minItems": dims, "maxItems": dims}}, "required": ["x"]}  # fmt: skip
+    lines = ["Goal: maximise score."]
+    for i in range(rounds):
+        cue = ["Choose the best."] if settle and i == rounds - 1 else []
+        x = answer("\n".join([*lines, *cue]), schema, seed=1000 * seed + i)["x"]
+        shown = f"{x:g}" if dims == 1 else "[" + ", ".join(f"{v:g}" for v in x) + "]"
+        lines.append(f"- x {shown}, score {score(x):,.2f}")
+    return x
+
+
+@pytest.mark.parametrize("peak", [5, 33, 50, 88])
+def test_it_finds_the_peak_of_one_number(peak):
+    found = [play(lambda x: 1000 - (x - peak) ** 2, 10, seed=s) for s in range(10)]
+    assert np.abs(np.array(found) - peak).mean() < 1.5
+
+
+def test_it_climbs_in_several_dimensions():
+    peak = np.array([80, 20, 60])
+
+    def score(x):
+        return -float(((np.array(x) - peak) ** 2).sum())
+
+    short, long = ([score(play(score, n, dims=3, seed=s)) for s in range(10)] for n in (3, 40))
+    assert np.mean(long) > np.mean(short) / 4  # a quarter of the squared distance is left, or less
+
+
+def test_it_minimises_if_that_is_the_goal():
+    text = "Goal: minimise your cost.\n- x 10, cost 5\n- x 20, cost 9\nChoose the best."
+    schema = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 0, "maximum": 50}}}
+    assert answer(text, schema)["x"] == 10
+
+
+def test_without_a_goal_or_records_it_stays_near_what_is():
+    for seed in range(10):
+        assert 55 <= answer("Now: hours 60 so far.", seed=seed)["hours"] <= 65
+        assert 45 <= answer("Hello.", seed=seed)["hours"] <= 55
+    assert answer("Hello.")["thought"].startswith("nothing to learn from yet")
+
+
+def test_every_kind_of_answer_fits_its_schema():
+    schema = {
+        "type": "object",
+        "properties": {
+            "move": {"enum": ["C", "D"]},
+            "sure": {"type": "boolean"},
+            "why": {"type": "string", "maxLength": 10},
+            "votes": {"type": "array", "items": {"enum": [1, 2, 3]}, "minItems": 2},
+            "inner": {"type": "object", "properties": {"x": {"const": 4}}, "required": ["x"]},
+        },
+        "required": ["move", "sure", "why", "votes", "inner"],
+    }
+    moves = {answer("Hello.", schema, seed)["move"] for seed in range(20)}
+    assert moves == {"C", "D"}
+
+
+def test_free_text_says_what_it_is():
+    text = answer_text(Request([{"role": "user", "content": "Who are you?"}]))
+    assert text == "I am a stand-in, not a language model."
+    assert STAND_IN == "stand-in/in-context"
+
+
+def test_thousands_signs_and_spelling_are_read():
+    text = "Goal: maximise net worth.\n- take_share = 0.2; net worth: $1,200\n- take share 0.4; net worth of $900\nChoose the best."
+    schema = {"type": "object", "properties": {"take_share": {"type": "number", "minimum": 0, "maximum": 1}}}
+    assert answer(text, schema)["take_share"] == 0.2
