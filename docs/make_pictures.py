@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         summary = summarise(execute(Order(scenario)).run)
         made = f"made by `make pictures` from scenarios/tax_policy.yaml, digest {scenario_digest(scenario)}"
-        save("summary", render_summary(summary), "simworld run scenarios/tax_policy.yaml", made)
+        save("summary", render_summary(summary, 118), "simworld run scenarios/tax_policy.yaml", made)
     print(f"written: {PICTURES}")
 
 

@@ -107,10 +107,26 @@ class Run:
                 continue  # merged into a part while it was read
         raise OpenError(f"table {name!r} of {self.path} changes faster than it can be read")
 
-    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """A table as a pandas frame. Arguments and errors as in ``batches``."""
+    def table(self, name: str, columns: Sequence[str] | None = None, arms: bool = False) -> pd.DataFrame:
+        """A table as a pandas frame.
+
+        Args:
+            name: The table.
+            columns: Which columns, in which order; all by default.
+            arms: Add what each row's episode is one of: its ``arm``, its ``seed``, and its parameters of the sweep.
+
+        Raises:
+            OpenError: As in ``batches``.
+        """
         frame: pd.DataFrame = self.arrow(name, columns).to_pandas()
-        return frame
+        if not arms:
+            return frame
+        known = self.schema("episodes").names
+        wanted = ["episode", "arm", "seed", *(n for n in known if n.startswith("param."))]
+        episodes = self.arrow("episodes", [n for n in wanted if n == "episode" or n not in frame.columns]).to_pandas()
+        # Texts, not categories: those of two tables need not be the same.
+        keys = {"episode": str}
+        return frame.astype(keys).merge(episodes.astype(keys), on="episode", how="left")
 
     @property
     def measures(self) -> list[str]:
@@ -142,7 +158,11 @@ class Run:
         return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
     def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        manifest = self.manifest
+        return (
+            f"Run({str(self.path)!r}: {manifest.get('scenario')}, {self.status},"
+            f" {manifest.get('done')}/{manifest.get('episodes')} episodes)"
+        )
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
@@ -168,7 +188,7 @@ class Run:
                 continue
             if _listing(folder) == before:
                 if not files:
-                    raise OpenError(f"{folder} holds nothing readable yet")
+                    raise OpenError(f"{folder} holds nothing readable yet: no episode has come that far")
                 return files
         raise OpenError(f"{folder} changes faster than it can be read")
 

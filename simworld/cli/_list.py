@@ -7,12 +7,20 @@ from pathlib import Path
 
 import click
 
+_ALL = ("all", "worlds", "agents", "scenarios")
 
-@click.command(name="list", epilog="Example: simworld list agents")
-@click.argument("what", type=click.Choice(["all", "worlds", "agents", "scenarios"]), default="all")
+
+@click.command(name="list", epilog="Example: simworld list economy")
+@click.argument("what", metavar="[WHAT]", default="all")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_(what: str, as_json: bool) -> int:
-    """List worlds, agents and the scenarios of this folder, a line each."""
+    """List worlds, agents and scenarios, a line each; or all about one kind.
+
+    WHAT is worlds, agents, scenarios, or a kind: a world with its parameters, roles, fields and measures, or an agent
+    with its parameters and what it sees, does and shows. A kind may also be module:Class.
+    """
+    if what not in _ALL:
+        return _describe(what, as_json)
     from simworld.scenario import kinds  # noqa: PLC0415
 
     listed: dict[str, dict[str, str]] = {}
@@ -33,6 +41,21 @@ def list_(what: str, as_json: bool) -> int:
     return 0
 
 
+def _describe(kind: str, as_json: bool) -> int:
+    """All about one kind."""
+    from simworld.cli._describe import description, lines  # noqa: PLC0415
+    from simworld.scenario import import_beside  # noqa: PLC0415
+
+    import_beside(Path.cwd())
+    told = description(kind)
+    if as_json:
+        click.echo(json.dumps(told, default=str))
+    else:
+        for line in lines(told):
+            click.echo(line)
+    return 0
+
+
 @click.command(epilog="Example: simworld schema > scenario.schema.json")
 def schema() -> int:
     """Print the JSON schema of scenario files, with the parameters of every registered world and agent."""
@@ -43,11 +66,13 @@ def schema() -> int:
 
 
 def _scenarios() -> dict[str, str]:
-    """Scenario files below ./scenarios, then those that come with simworld, with their descriptions."""
+    """Scenario files here and below ./scenarios, then those that come with simworld, with their descriptions."""
     from simworld.errors import ScenarioError  # noqa: PLC0415
     from simworld.scenario import bundled, load  # noqa: PLC0415
 
-    files = {str(path): path for path in sorted(Path("scenarios").glob("**/*.yaml"))}
+    # Not every YAML file is a scenario: those of this folder are taken that look like one.
+    own = [path for path in sorted(Path().glob("*.yaml")) if _looks_like_one(path)]
+    files = {str(path): path for path in [*own, *sorted(Path("scenarios").glob("**/*.yaml"))]}
     here = {path.resolve() for path in files.values()}
     files |= {name: path for name, path in bundled().items() if path.resolve() not in here}
     found = {}
@@ -57,3 +82,8 @@ def _scenarios() -> dict[str, str]:
         except ScenarioError as error:
             found[name] = f"not valid: {str(error).splitlines()[0]}"
     return found
+
+
+def _looks_like_one(path: Path) -> bool:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return all(any(line.startswith(f"{key}:") for line in lines) for key in ("world", "roles", "horizon"))

@@ -43,8 +43,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     The same command again resumes an unfinished run, or shows the summary of a finished one. Ctrl-C ends gracefully:
     what was recorded is sealed.
     """
-    from rich.console import Console  # noqa: PLC0415
-
+    from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
     from simworld.execution import Order, execute  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
@@ -52,14 +51,15 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     extra = [f"seed={seed}"] if seed is not None else []
     extra += [f"episodes={episodes}"] if episodes is not None else []
     loaded = load(scenario, [*overrides, *extra])
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)  # a pipe or a log has no width of its own
+    console = wide_console()
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
     shown = make_display(cast(Display, display), console)
     outcome = execute(Order(loaded, out, jobs, new), shown)
     if display not in {"json", "none"}:
         if outcome.finished_before:
             console.print(f"this scenario was run before: {outcome.run} (another run of it: --new)", soft_wrap=True)
-        console.print(render_summary(summarise(outcome.run)))
+        summary = summarise(outcome.run, loaded.model.measures)
+        console.print(render_summary(summary, console.width))
     sys.stdout.flush()
     return {"success": 0, "interrupted": 130}.get(outcome.status, 1)

@@ -19,6 +19,8 @@ def validate(scenario: Path, overrides: tuple[str, ...], as_json: bool) -> int:
 
     loaded = load(scenario, overrides)
     check(loaded)
+    for note in loaded.notes:
+        click.echo(f"note: {note}", err=True)
     found = cells(loaded)
     digest = scenario_digest(loaded)
     if as_json:

@@ -1,22 +1,22 @@
-"""The summary of a run: what was measured, arm by arm, what it cost, what went wrong, and where it lies."""
+"""The summary of a run in numbers: what was measured, arm by arm, what it cost, what went wrong, where it lies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from simworld_analysis import Run
 
 _MOST_MEASURES = 6
-_COLOURS = {"success": "green", "partial": "yellow", "running": "cyan", "interrupted": "yellow"}
+
+Key: TypeAlias = tuple[str, tuple[object, ...]]
+"""A variant: its arm, and its values of the sweep's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,19 @@ class Estimate:
     half_width: float
     """Half the interval; nan for fewer than two episodes."""
     episodes: int
+
+    def as_dict(self) -> dict[str, object]:
+        """As plain data."""
+        half = None if np.isnan(self.half_width) else self.half_width
+        return {"mean": self.mean, "half_width": half, "episodes": self.episodes}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How a variant differs from its baseline in the first measure, paired by seed."""
+
+    baseline: str
+    estimate: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +57,28 @@ class Summary:
     decisions: int
     asks: int
     faults: int
+    spent: Mapping[str, float]
+    """Tokens and USD that went to models."""
+    models: tuple[str, ...]
+    """Models that its minds ask."""
     variants: tuple[str, ...]
     """Arms, or cells of the sweep."""
     measures: tuple[str, ...]
     units: Mapping[str, str]
     values: Mapping[str, Mapping[str, Estimate]]
     """By variant and measure: the last sample of each episode, averaged over episodes."""
-    differences: Mapping[str, Estimate]
-    """Of the first measure, by variant: to the first variant, paired by seed."""
+    differences: Mapping[str, Difference]
+    """Of the first measure, by variant: to the first arm at the same values of the sweep, or to the first cell."""
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By table: (rows, bytes)."""
 
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Models among them that are no language models."""
+        return tuple(model for model in self.models if model.startswith("stand-in/"))
+
     def as_dict(self) -> dict[str, object]:
         """The summary as plain data."""
-
-        def plain(e: Estimate) -> dict[str, object]:
-            half = None if np.isnan(e.half_width) else e.half_width
-            return {"mean": e.mean, "half_width": half, "episodes": e.episodes}
-
         return {
             "run": str(self.run),
             "name": self.name,
@@ -72,149 +89,131 @@ class Summary:
             "decisions": self.decisions,
             "asks": self.asks,
             "faults": self.faults,
+            "spent": dict(self.spent),
+            "models": list(self.models),
+            "stand_ins": list(self.stand_ins),
             "seconds": self.seconds,
-            "measures": {v: {m: plain(e) for m, e in row.items()} for v, row in self.values.items()},
-            "differences": {v: plain(e) for v, e in self.differences.items()},
+            "measures": {v: {m: e.as_dict() for m, e in row.items()} for v, row in self.values.items()},
+            "differences": {
+                v: {"measure": self.measures[0], "baseline": d.baseline, **d.estimate.as_dict()}
+                for v, d in self.differences.items()
+            },
             "files": {t: {"rows": r, "bytes": b} for t, (r, b) in self.files.items()},
         }
 
 
-def summarise(run: Path) -> Summary:
+def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
     """The summary of a run directory, finished or not.
 
+    Args:
+        run: The directory.
+        measures: Which measures to show; those of the scenario if there are none.
+
     Raises:
-        OpenError: Not a run directory.
+        OpenError: Not a run directory, or no such measure.
     """
     from simworld_analysis import open_run  # noqa: PLC0415  the analysis is imported only to look at a run
 
     opened = open_run(run)
     manifest = opened.manifest
-    episodes = opened.arrow("episodes").to_pydict()
-    labels = _labels(episodes)
-    measures = tuple(manifest.get("measures") or opened.measures)[:_MOST_MEASURES]
-    last = _last_samples(opened, measures)
-    values: dict[str, dict[str, Estimate]] = {}
-    by_seed: dict[str, dict[int, float]] = {}
-    for variant in dict.fromkeys(labels.values()):
-        mine = [e for e, label in labels.items() if label == variant and e in last]
-        values[variant] = {m: _estimate([last[e][m] for e in mine]) for m in measures}
-        seeds = dict(zip(episodes["episode"], episodes["seed"], strict=True))
-        by_seed[variant] = {seeds[e]: last[e][measures[0]] for e in mine} if measures else {}
-    telemetry = opened.arrow("telemetry").to_pydict()
-    seconds = [v for k, v in zip(telemetry["key"], telemetry["value"], strict=True) if k == "seconds"]
     files = opened.sizes()
+    episodes = opened.arrow("episodes").to_pydict() if "episodes" in files else {"episode": []}
+    keys = _keys(episodes)
+    labels = _labels(keys, [k for k in episodes if k.startswith("param.")])
+    shown = tuple(measures or manifest.get("measures") or (opened.measures if "measures" in files else ()))
+    shown = shown if measures else shown[:_MOST_MEASURES]
+    last = _last_samples(opened, shown) if shown and "measures" in files else {}
+    seeds = dict(zip(episodes["episode"], episodes.get("seed", ()), strict=False))
+    values: dict[str, dict[str, Estimate]] = {}
+    by_seed: dict[Key, dict[int, float]] = {}
+    for key in dict.fromkeys(keys.values()):
+        mine = [e for e, other in keys.items() if other == key and e in last]
+        values[labels[key]] = {m: _estimate([last[e][m] for e in mine]) for m in shown}
+        by_seed[key] = {seeds[e]: last[e][shown[0]] for e in mine} if shown else {}
     return Summary(
         run=run,
         name=str(manifest["scenario"]),
         status=opened.status,
         reason=str(manifest.get("reason") or ""),
         episodes=int(manifest["episodes"]),
-        episodes_done=len(labels),
-        seconds=float(sum(seconds)),
+        episodes_done=len(keys),
+        seconds=_seconds(opened) if "telemetry" in files else 0.0,
         decisions=sum(rows for table, (rows, _) in files.items() if table.startswith("decisions.")),
         asks=files.get("asks", (0, 0))[0],
         faults=files.get("faults", (0, 0))[0],
+        spent={k: v for k, v in manifest.get("spent", {}).items() if k != "asks"},
+        models=tuple(dict.fromkeys(m for models in manifest.get("models", {}).values() for m in models)),
         variants=tuple(values),
-        measures=measures,
-        units=opened.units("measures"),
+        measures=shown,
+        units=opened.units("measures") if "measures" in files else {},
         values=values,
-        differences=_differences(by_seed),
+        differences=_differences(by_seed, labels),
         files=files,
     )
 
 
-def render_summary(summary: Summary) -> RenderableType:
-    """The summary as a terminal shows it."""
-    from rich.console import Group  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    colour = _COLOURS.get(summary.status, "red")
-    head = Text.from_markup(
-        f"\n[bold]{summary.name}[/] [{colour}]{summary.status}[/]  {summary.episodes_done}/{summary.episodes} episodes,"
-        f" {summary.decisions:,} decisions recorded, {summary.asks:,} asks, {summary.faults:,} faults,"
-        f" {summary.seconds:.1f} s of episodes"
-    )
-    parts: list[RenderableType] = [head]
-    if summary.reason:
-        parts.append(Text(summary.reason, style=colour))
-    if summary.values:
-        parts.append(_values_table(summary))
-    if len(summary.differences) > 1:
-        parts.append(_differences_table(summary))
-    size = sum(b for _, b in summary.files.values())
-    parts.append(Text(f"{summary.run}/  ({size / 1e6:.1f} MB in {len(summary.files)} tables)", style="dim"))
-    return Group(*parts)
+def _seconds(run: Run) -> float:
+    telemetry = run.arrow("telemetry", columns=["key", "value", "role"]).to_pydict()
+    rows = zip(telemetry["key"], telemetry["value"], telemetry["role"], strict=True)
+    # Those of an episode have no role; those of an ask have.
+    return float(sum(value for key, value, role in rows if key == "seconds" and role is None))
 
 
-def _values_table(summary: Summary) -> RenderableType:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(
-        box=SIMPLE_HEAD, title="last sample of each episode: mean ± half of the 95 % interval", title_justify="left"
-    )
-    table.add_column("", no_wrap=True)
-    for measure in summary.measures:
-        unit = summary.units.get(measure, "")
-        table.add_column(measure.replace("_", " ") + (f"\n[dim]{unit}[/]" if unit else ""), justify="right")
-    for variant in summary.variants:
-        row = summary.values[variant]
-        table.add_row(variant or "all", *(_cell(row[m]) for m in summary.measures))
-    return table
-
-
-def _differences_table(summary: Summary) -> RenderableType:
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-
-    first, measure = summary.variants[0], summary.measures[0]
-    title = f"{measure.replace('_', ' ')}: difference to {first}, paired by seed"
-    table = Table(box=SIMPLE_HEAD, title=title, title_justify="left")
-    table.add_column("", no_wrap=True)
-    for heading in ("mean difference", "95 % interval", "seeds"):
-        table.add_column(heading, justify="right")
-    for variant, e in summary.differences.items():
-        low, high = e.mean - e.half_width, e.mean + e.half_width
-        interval = "one seed: none" if np.isnan(e.half_width) else f"{_number(low)} to {_number(high)}"
-        table.add_row(variant, _number(e.mean, sign=True), interval, str(e.episodes))
-    return table
-
-
-def _cell(estimate: Estimate) -> str:
-    half = f" ±{_number(estimate.half_width)}" if estimate.half_width > 0 else ""
-    return f"{_number(estimate.mean)}{half}"
-
-
-def _number(value: float, sign: bool = False) -> str:
-    plus = "+" if sign and value > 0 else ""
-    return plus + (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}")
-
-
-def _labels(episodes: Mapping[str, Sequence[object]]) -> dict[str, str]:
-    """What each successful episode is a run of: its arm and its sweep values."""
+def _keys(episodes: Mapping[str, Sequence[object]]) -> dict[str, Key]:
+    """What each successful episode is a run of."""
     params = [k for k in episodes if k.startswith("param.")]
-    labels = {}
-    for i, episode in enumerate(episodes["episode"]):
-        if episodes["status"][i] != "success":
-            continue
-        swept = [f"{p.removeprefix('param.').rpartition('.')[2]}={episodes[p][i]}" for p in params]
-        labels[str(episode)] = " ".join([str(episodes["arm"][i] or ""), *swept]).strip()
-    return labels
+    return {
+        str(episode): (str(episodes["arm"][i] or ""), tuple(episodes[p][i] for p in params))
+        for i, episode in enumerate(episodes["episode"])
+        if episodes["status"][i] == "success"
+    }
+
+
+def _labels(keys: Mapping[str, Key], params: Sequence[str]) -> dict[Key, str]:
+    """Variants in words; parameters by their last part where that is enough to tell them apart."""
+    names = [p.removeprefix("param.") for p in params]
+    short = [name.rpartition(".")[2] for name in names]
+    names = short if len(set(short)) == len(short) else names
+    return {
+        key: " ".join([key[0], *(f"{n}={v}" for n, v in zip(names, key[1], strict=True))]).strip()
+        for key in dict.fromkeys(keys.values())
+    }
 
 
 def _last_samples(run: Run, measures: Sequence[str]) -> dict[str, dict[str, float]]:
-    table = run.arrow("measures", columns=["episode", "tick", *measures])
-    ids = np.array(table["episode"].cast("string").to_pylist(), dtype=object)
-    columns = {m: table[m].to_numpy() for m in measures}
-    # Rows of an episode stand together in the order of time, so its last row is its last sample.
-    return {str(e): {m: float(columns[m][i]) for m in measures} for i, e in enumerate(ids)}
-
-
-def _differences(by_seed: Mapping[str, Mapping[int, float]]) -> dict[str, Estimate]:
-    if len(by_seed) < 2:
+    """Each episode's last sample of each measure: a world may emit some less often than others."""
+    table = run.arrow("measures", columns=["episode", *measures]).combine_chunks()
+    if not table.num_rows:
         return {}
-    (_, base), *rest = by_seed.items()
-    return {name: _estimate([mine[s] - base[s] for s in sorted(mine) if s in base]) for name, mine in rest}
+    episodes = table["episode"].chunk(0)
+    codes, names = episodes.indices.to_numpy(), episodes.dictionary.to_pylist()
+    last: dict[str, dict[str, float]] = {name: {} for name in names}
+    for measure in measures:
+        column = table[measure].to_numpy()
+        sampled = np.flatnonzero(~np.isnan(column))
+        values = np.full(len(names), np.nan)
+        # Rows of an episode stand in the order of time, and of several values the last one stays.
+        values[codes[sampled]] = column[sampled]
+        for name, value in zip(names, values.tolist(), strict=True):
+            last[name][measure] = value
+    return last
+
+
+def _differences(by_seed: Mapping[Key, Mapping[int, float]], labels: Mapping[Key, str]) -> dict[str, Difference]:
+    """Each variant against the first arm at the same values of the sweep; without arms, against the first cell."""
+    if not by_seed:
+        return {}
+    first_arm = next(iter(by_seed))[0]
+    several = len({arm for arm, _ in by_seed}) > 1
+    found = {}
+    for (arm, values), mine in by_seed.items():
+        baseline = (first_arm, values) if several else next(iter(by_seed))
+        if (arm, values) == baseline or baseline not in by_seed:
+            continue
+        base = by_seed[baseline]
+        paired = _estimate([mine[seed] - base[seed] for seed in sorted(mine) if seed in base])
+        found[labels[arm, values]] = Difference(labels[baseline], paired)
+    return found
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

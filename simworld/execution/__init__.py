@@ -1,7 +1,7 @@
 """Execution: episodes become runs, in this process or in many, and runs are replayed."""
 
 from simworld.execution._board import Board, Slot
-from simworld.execution._episode import run_episode
+from simworld.execution._episode import read_tape_of, run_episode
 from simworld.execution._plan import check
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
 from simworld.execution._run import Order, Outcome, execute
@@ -22,6 +22,7 @@ __all__ = [
     "Watcher",
     "check",
     "execute",
+    "read_tape_of",
     "replay_run",
     "run_episode",
 ]

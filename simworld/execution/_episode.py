@@ -4,20 +4,36 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, TapeError, UserError
+from simworld.errors import BudgetError, RunError, TapeError, UserError
 from simworld.execution._board import Slot
 from simworld.execution._build import Seating, build_society
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.kernel import Broker, Gateway, Kernel, Tape, World
+from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, World, read_tape
 from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables
+
+_PACKAGE = Path(__file__).parents[1]
 
 
 def tape_path(run: Path, episode: str) -> Path:
     """Where the asks of an episode are taped."""
     return run / "tape" / f"{episode}.tape"
+
+
+def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
+    """The asks of an episode of a run with their answers; none if it asked nobody.
+
+    Raises:
+        RunError: Its tape is damaged.
+    """
+    path = tape_path(run, episode)
+    try:
+        yield from read_tape(path) if path.exists() else ()
+    except TapeError as error:
+        raise RunError(str(error)) from error
 
 
 def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None) -> EpisodeResult:
@@ -55,8 +71,8 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
     except (TapeError, UserError, OSError):
         recorder.abandon()
         raise
-    except Exception:  # noqa: BLE001  kept as data: the row of this episode holds the traceback
-        status, error = "failed", traceback.format_exc()
+    except Exception as failure:  # noqa: BLE001  kept as data: the row of this episode holds the traceback
+        status, error = "failed", _told(failure, f"seed {spec.seed}, tick {kernel.tick}")
     finally:
         # What is under way is paid for: an episode that goes on later finds it on its tape.
         broker.close(wait=status == "interrupted")
@@ -80,6 +96,15 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
         error=error,
         seconds=seconds,
     )
+
+
+def _told(failure: Exception, when: str) -> str:
+    """A failure in one line that says where and when, then its traceback."""
+    own = [f for f in traceback.extract_tb(failure.__traceback__) if Path(f.filename).parent.parent != _PACKAGE]
+    places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in own[-1:]]
+    words = "; ".join([*places, *getattr(failure, "__notes__", ()), when])
+    said = " ".join(str(failure).split())
+    return f"{type(failure).__name__}: {said} ({words})\n\n{''.join(traceback.format_exception(failure))}"
 
 
 def _recorder(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeRecorder:

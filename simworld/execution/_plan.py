@@ -7,6 +7,7 @@ from typing import Any
 
 from simworld.errors import RunError, ScenarioError
 from simworld.execution._build import build_seating
+from simworld.execution._sources import import_folder
 from simworld.execution._spec import EpisodeSpec
 from simworld.recording import Manifest, parameter_types
 from simworld.scenario import Scenario, cells, check_roles, find, load, scenario_digest
@@ -51,12 +52,12 @@ def prompts_of(scenario: Scenario) -> dict[str, str]:
     }
 
 
-def specs_of(scenario: Scenario, run: Path) -> list[EpisodeSpec]:
+def specs_of(scenario: Scenario, run: Path, import_from: str | None = None) -> list[EpisodeSpec]:
     """Episodes of a scenario in canonical order: cells in file order, then seeds."""
     found = cells(scenario)
     sweep: Any = [c.overrides for c in found]
     kinds = parameter_types(sweep)
-    here = str(scenario.path.resolve().parent)
+    here = str(scenario.path.resolve().parent) if import_from is None else import_from
     specs: list[EpisodeSpec] = []
     for cell in found:
         for seed in scenario.seeds:
@@ -76,9 +77,9 @@ def specs_of_run(run: Path, manifest: Manifest) -> list[EpisodeSpec]:
     if not path.exists():
         raise RunError(f"{run}: resolved.yaml is missing")
     try:
-        scenario = load(path, import_from=manifest.source)
+        scenario = load(path, import_from=import_folder(run, manifest))
     except ScenarioError as error:
         raise RunError(f"{error} (the run cannot be built again here)") from error
     if scenario_digest(scenario) != manifest.digest:
         raise RunError(f"{path}: not the scenario that was run (its digest differs from run.json)")
-    return specs_of(scenario, run)
+    return specs_of(scenario, run, import_folder(run, manifest))

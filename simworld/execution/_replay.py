@@ -10,9 +10,12 @@ from simworld.errors import RunError
 from simworld.execution._build import build_society
 from simworld.execution._episode import tape_path
 from simworld.execution._plan import specs_of_run
+from simworld.execution._sources import changed_sources, import_folder
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Acts, Answer, Array, Ask, Broker, Kernel, Members, Tape
 from simworld.recording import Environment, Link, damaged_files, read_links, read_manifest
+
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class Replay:
     episodes: tuple[EpisodeReplay, ...]
     damaged: tuple[str, ...] = ()
     """Sealed files whose digest is not the one in run.json."""
-    unlike: str = ""
-    """What about this machine differs from the one that recorded the run, if anything does."""
+    unlike: tuple[str, ...] = ()
+    """What here differs from where the run was recorded: versions, CPU, the code beside the scenario."""
 
     @property
     def identical(self) -> bool:
@@ -48,12 +51,13 @@ class Replay:
         """The result in words."""
         moments = sum(e.moments for e in self.episodes)
         if self.identical:
-            return [f"identical: {len(self.episodes)} episodes, {moments:,} moments"]
-        lines = [
-            f"{e.episode} (arm {e.arm or '-'}, seed {e.seed}): {e.difference}" for e in self.episodes if e.difference
-        ]
-        lines += [f"{name}: its digest is not the one in run.json" for name in self.damaged]
-        return [*lines, *([self.unlike] if self.unlike else [])]
+            plural = "" if len(self.episodes) == 1 else "s"
+            return [f"identical: {len(self.episodes)} episode{plural}, {moments:,} moments"]
+        differing = [e for e in self.episodes if e.difference]
+        lines = [f"{e.episode} (arm {e.arm or '-'}, seed {e.seed}): {e.difference}" for e in differing[:_SHOWN]]
+        if len(differing) > _SHOWN:
+            lines.append(f"and {len(differing) - _SHOWN} more of {len(self.episodes)} episodes")
+        return [*lines, *(f"{name}: its digest is not the one in run.json" for name in self.damaged), *self.unlike]
 
     def as_dict(self) -> dict[str, object]:
         """The result as plain data."""
@@ -92,7 +96,10 @@ def replay_run(
     for done, spec in enumerate(chosen):
         advance(done, len(chosen))
         results.append(_replay_episode(spec, recorded[spec.id]))
-    return Replay(run, tuple(results), tuple(damaged_files(run, manifest)), _unlike(manifest.environment))
+    changed = changed_sources(manifest, import_folder(run, manifest))
+    unlike = [_unlike(manifest.environment), f"note: changed since it was run: {', '.join(changed)}" if changed else ""]
+    damaged = tuple(damaged_files(run, manifest))
+    return Replay(run, tuple(results), damaged, tuple(note for note in unlike if note))
 
 
 def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:

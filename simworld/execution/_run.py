@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from simworld.execution._board import Board
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
 from simworld.execution._outside import Conditions, check_people
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
+from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.gateway import Spent
@@ -74,20 +75,23 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
     scenario = order.scenario
     check(scenario)
     check_people(scenario, order.jobs)
-    digest = scenario_digest(scenario)
+    digest, sources = scenario_digest(scenario), sources_of(scenario)
     unfinished: list[FoundRun] = []
     if not order.new:
-        for found in find_run(order.out, digest):
+        # The newest first; a change of the code beside the scenario makes another run, as one of the scenario does.
+        for found in reversed(find_run(order.out, digest)):
+            if found.sources != sources:
+                continue
             if found.status in {"success", "partial"}:
                 return Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
             unfinished.append(found)
     # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
-    run = unfinished[0].path if unfinished else _create(order, digest)
+    run = unfinished[0].path if unfinished else _create(order, digest, sources)
     with RunLock(run):
         return _Run(order, run, bool(unfinished), watcher or Unwatched()).go()
 
 
-def _create(order: Order, digest: str) -> Path:
+def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
     scenario = order.scenario
     now = datetime.now(UTC)
     run = create_run(order.out, scenario.name, digest, now)
@@ -96,6 +100,7 @@ def _create(order: Order, digest: str) -> Path:
         (run / "resolved.yaml").write_text(resolve_text(scenario), encoding="utf-8")
     except OSError as error:
         raise RunError(f"cannot write {run}: {error.strerror or error}") from error
+    keep_sources(scenario, sources, run)
     manifest = Manifest(
         status="running",
         scenario=scenario.name,
@@ -105,6 +110,7 @@ def _create(order: Order, digest: str) -> Path:
         started=_now(),
         description=scenario.model.description,
         source=str(scenario.path.resolve().parent),
+        sources=sources,
         overrides=scenario.overrides,
         measures=tuple(scenario.model.measures),
         watch=tuple(scenario.model.watch),
@@ -194,11 +200,9 @@ def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
     """A run is a success only if its own tables say so."""
     failed = [r for r in rows if r.status != "success"]
     if failed:
-        # The last unindented line with a colon is the exception; notes about where it happened follow it.
-        words = [line for line in (failed[0].error or "").splitlines() if line[:1].strip() and ": " in line]
-        first = words[-1:]
+        first = (failed[0].error or "").partition("\n")[0]
         status = "error" if len(failed) == len(rows) else "partial"
-        return status, f"{len(failed)} of {len(rows)} episodes failed: {' '.join(first)}"
+        return status, f"{len(failed)} of {len(rows)} episodes failed: {first}"
     decisions, faults = sum(r.decisions for r in rows), sum(r.faults for r in rows)
     if not any(r.moments for r in rows):
         return "partial", "nothing happened: no moment in any episode"

@@ -169,30 +169,44 @@ def resumed(roster: Roster, members: Iterable[int], draw: Draw) -> list[Part]:
     return parts
 
 
-def check_seen(world: object, role: Role, members: Members, seen: Mapping[str, Array]) -> None:
-    """Raise ContractError unless the observation has the declared fields; make its arrays read-only."""
+def check_seen(world: object, role: Role, members: Members, seen: Mapping[str, Array]) -> Mapping[str, Array]:
+    """The observation with its declared fields, as read-only arrays of the declared kinds.
+
+    Raises:
+        ContractError: A field is missing, undeclared, or of another kind or shape.
+    """
     n = len(members)
     for field in role.obs:
         array = seen.get(field.name)
         shape = field.one if n == 1 or field.shared else (n, *field.sizes)
         if (
-            array is None
-            or array.__class__ is not _ndarray
+            array.__class__ is not _ndarray
             or (array.dtype is not field.numpy_dtype and array.dtype != field.numpy_dtype)
             or array.shape != shape
-            or (field.dtype == "str" and not all(isinstance(v, str) for v in array.flat))
+            or field.dtype == "str"
         ):
-            found = f"{array.dtype} of shape {array.shape}" if isinstance(array, _ndarray) else repr(array)
-            raise ContractError(
-                f"{type(world).__name__}.observe({role.name!r}), field {field.name!r}: found {found};"
-                f" accepted: an array of {field.dtype} of shape {shape}"
-            )
+            array = _fitted(f"{type(world).__name__}.observe({role.name!r})", field, seen, shape)
+            seen = {**seen, field.name: array}
         array.setflags(False)  # type: ignore[call-arg]  # as ``freeze``, without a call
     if len(seen) != len(role.obs):
         raise ContractError(
             f"{type(world).__name__}.observe({role.name!r}): found fields {sorted(seen)};"
             f" accepted: {[f.name for f in role.obs]}"
         )
+    return seen
+
+
+def _fitted(where: str, field: Field, seen: Mapping[str, Array], shape: tuple[int, ...]) -> Array:
+    """One observation field that does not come as it is declared: taken if nothing is lost by it."""
+    if field.name not in seen:
+        raise ContractError(f"{where}: field {field.name!r} is missing; found {sorted(seen)}")
+    try:
+        array = as_field(field, seen[field.name], f"{where}: field")
+    except ActionError as error:
+        raise ContractError(str(error)) from None
+    if array.shape != shape:
+        raise ContractError(f"{where}: field {field.name!r}: found shape {array.shape}; accepted: {shape}")
+    return array
 
 
 def check_given(

@@ -75,6 +75,9 @@ class Field:
             raise ContractError(f"field {self.name!r}: bounds {low:g} to {high:g} do not fit dtype {self.dtype}")
         if self.default is not None and np.asarray(self.default).dtype.kind not in _KINDS[self.dtype]:
             raise ContractError(f"field {self.name!r}: default {self.default!r} is not of dtype {self.dtype}")
+        # nan says "leave it as it is", whatever the bounds.
+        if isinstance(self.default, int | float) and self.bounded and (self.default < low or self.default > high):
+            raise ContractError(f"field {self.name!r}: default {self.default!r} lies outside {low:g} to {high:g}")
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle and copy by declaration: what was computed once is computed again."""

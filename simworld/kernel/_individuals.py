@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -154,8 +155,16 @@ class _Thought:
         if self.agent.fallback is None or isinstance(error, SimworldError):
             error.add_note(f"in {self}")
             raise error
-        self.seat.fault("error", f"{type(error).__name__}: {error}")
+        self.seat.fault("error", f"{type(error).__name__}: {error}{_place(error)}")
         self.action = self.agent.fallback
+
+
+def _place(error: BaseException) -> str:
+    """Where an exception was raised, for the record: file and line."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
 
 
 def _one_by_one(seats: Seats, seen: Mapping[str, Array]) -> Iterator[dict[str, Value]]:

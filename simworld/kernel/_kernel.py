@@ -13,7 +13,7 @@ from simworld.errors import ActionError, ContractError
 from simworld.kernel._agenda import Agenda, Entry, Payload, Resume
 from simworld.kernel._asks import Broker
 from simworld.kernel._chance import Chance
-from simworld.kernel._deciding import Part, check_seen, decided, resumed, run_rounds, suspend
+from simworld.kernel._deciding import Part, decided, resumed, run_rounds, suspend
 from simworld.kernel._fields import Array, Members, freeze
 from simworld.kernel._minds import Seats
 from simworld.kernel._recorder import Recorder
@@ -209,8 +209,7 @@ class Kernel:
         else:
             members = due[0]  # type: ignore[assignment]
         role, tick, drawn = roster.role, moment.tick, self._society.drawn
-        seen = self.world.observe(role.name, members)
-        check_seen(self.world, role, members, seen)
+        seen = self._society.observe(roster, members)
         decisions = roster.begin(members)
         if len(roster.minds) == 1:
             rows = members if roster.dense else roster.rows[members]

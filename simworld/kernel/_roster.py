@@ -68,6 +68,8 @@ class Roster:
         self.shared = frozenset(f.name for f in role.obs if f.shared)
         self.own: Members | None = None
         """An array that was checked before and cannot change: the members of the latest moment."""
+        self.looks = 0
+        """How many of its observations were compared with the world's own arrays."""
         self.outer = any(g.mind is None for g in groups)
         """Some are decided from outside."""
         self.dense = len(self.groups) == 1 and absent is None
@@ -90,23 +92,36 @@ class Roster:
         """Numbers of those present, sorted."""
         return np.flatnonzero(self.alive[: self.count])
 
-    def check(self, members: Members, what: str) -> None:
-        """Raise ContractError unless these are sorted, distinct numbers that were given out."""
+    def checked(self, members: Members, what: str) -> Members:
+        """Member numbers as an array; lists of them are taken, too.
+
+        Raises:
+            ContractError: They are not sorted, distinct numbers that were given out.
+        """
         if members is self.own:
-            return
+            return members
         if members.__class__ is not np.ndarray or members.dtype != np.int64 or members.ndim != 1:
-            raise ContractError(
-                f"{what} of role {self.role.name!r}: found {members!r}; accepted: member numbers, int64 of shape (n,)"
-            )
+            members = self._numbers(members, what)
         n = len(members)
         if n == 1:
             if 0 <= members.item() < self.count:
-                return
+                return members
         elif n == 0 or (members[0] >= 0 and members[-1] < self.count and (members[1:] > members[:-1]).all()):
-            return
+            return members
         raise ContractError(
             f"{what} of role {self.role.name!r}: found members {members};"
             f" accepted: sorted, distinct and below {self.count}, as they were given out"
+        )
+
+    def _numbers(self, members: object, what: str) -> Members:
+        try:
+            array = np.asarray(members)
+        except ValueError:
+            array = np.zeros((0, 0))
+        if array.ndim == 1 and (array.dtype.kind in "iu" or not len(array)):
+            return array.astype(np.int64)
+        raise ContractError(
+            f"{what} of role {self.role.name!r}: found {members!r}; accepted: member numbers, int64 of shape (n,)"
         )
 
     def add(self, count: int) -> Members:

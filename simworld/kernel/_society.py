@@ -22,6 +22,10 @@ from simworld.kernel._world import Acts, Turn, World
 
 _SAME_TICK = 1_000_000
 """So many entries scheduled for the tick they are scheduled in are a loop that never lets time pass."""
+_SAME_TICK_WAKES = 10_000
+"""So many wakes: a moment takes longer than a callback entry."""
+_LOOKS = 3
+"""So many observations of a role are compared with the world's own arrays; whoever hands them out does so at once."""
 
 
 class Society:
@@ -120,17 +124,14 @@ class Society:
 
     def leave(self, role: str, members: Members) -> None:
         """Let members leave at the end of this step; see ``Turn.leave``."""
-        self.roster(role).check(members, "leave")
-        self.leaving.setdefault(role, []).append(members.copy())
+        self.leaving.setdefault(role, []).append(self.roster(role).checked(members, "leave").copy())
 
     def reward(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
         """Credit decisions; see ``Turn.reward``."""
         roster = self.roster(role)
-        roster.check(members, "reward")
+        members = roster.checked(members, "reward")
         if amounts.__class__ is not np.ndarray or amounts.dtype != np.float64 or amounts.shape != members.shape:
-            raise ContractError(
-                f"reward of role {role!r}: found {amounts!r}; accepted: float64 of shape {members.shape}"
-            )
+            amounts = _amounts(role, members, amounts)
         roster.credited(members, decisions)
         named = () if decisions is None else (decisions,)
         self.chain.note("reward", (role,), members, amounts, *named)
@@ -160,12 +161,38 @@ class Society:
             raise ContractError(f"{what} at tick {number}: it is already tick {self.turn.tick}")
         if number == self.turn.tick:
             self.busy = True
-            self._same_tick += 1
+            self._same_tick += _SAME_TICK // _SAME_TICK_WAKES if what.startswith("wake") else 1
             if self._same_tick > _SAME_TICK:
-                raise ContractError(f"{what}: tick {number} never ends (a zero-delay loop)")
+                raise ContractError(
+                    f"{what}: tick {number} never ends (a zero-delay loop); did you mean turn.tick + 1?"
+                )
         return number
 
     # -- what the kernel does --------------------------------------------------------------------------------------
+
+    def observe(self, roster: Roster, members: Members) -> Mapping[str, Array]:
+        """What these members see, checked."""
+        found = self.world.observe(roster.role.name, members)
+        if roster.looks < _LOOKS:
+            roster.looks += 1
+            self._find_views(roster.role.name, found)
+        return check_seen(self.world, roster.role, members, found)
+
+    def _find_views(self, role: str, seen: Mapping[str, Array]) -> None:
+        """Raise ContractError where an observation is the world's own state: what was seen must not change."""
+        given: object = seen
+        if not isinstance(given, Mapping):
+            raise ContractError(
+                f"{type(self.world).__name__}.observe({role!r}): found {seen!r}; accepted: fields by name"
+            )
+        owned = {name: own for name, own in vars(self.world).items() if isinstance(own, np.ndarray)}
+        for name, array in given.items():
+            for attribute, own in owned.items():
+                if isinstance(array, np.ndarray) and np.may_share_memory(array, own):
+                    raise ContractError(
+                        f"{type(self.world).__name__}.observe({role!r}): field {name!r} shares its memory with"
+                        f" self.{attribute}; accepted: a copy (self.{attribute}.copy())"
+                    )
 
     def decided(self, acts: Acts) -> None:
         """Record what members of a role decided, before the world steps, and note faults."""
@@ -204,8 +231,7 @@ class Society:
         roster = self.rosters[role]
         for member in members.tolist() if roster.suspended else ():
             self._discard(roster, member, end)
-        seen = self.world.observe(role, members)
-        check_seen(self.world, roster.role, members, seen)
+        seen = self.observe(roster, members)
         self.chain.note("closed", (role, end), members, *(seen[f.name] for f in roster.role.obs))
         if self.recorder is not None:
             self.recorder.closed(role, self.turn.tick, members, seen, end)
@@ -241,3 +267,15 @@ class Society:
         self.__dict__.update(state)
         self.turn = Turn(self)
         self.turn.tick = state["turn"]
+
+
+def _amounts(role: str, members: Members, amounts: object) -> Array:
+    """Rewards as float64: whole numbers and lists are taken, anything else is an error."""
+    try:
+        array = np.asarray(amounts)
+        taken = array.dtype.kind in "fiu" and array.shape == members.shape
+    except ValueError:
+        taken = False
+    if not taken:
+        raise ContractError(f"reward of role {role!r}: found {amounts!r}; accepted: float64 of shape {members.shape}")
+    return array.astype(np.float64)

@@ -151,9 +151,8 @@ class Turn:
         """
         roster = self._rosters.get(role) or self._society.roster(role)
         if members is not roster.own:
-            roster.check(members, "wake")
             # A copy: what the world does to its own array later must not reach the agenda, nor a mind's the world.
-            members = members.copy()
+            members = roster.checked(members, "wake").copy()
             freeze(members)
         if tick.__class__ is int and tick > self.tick:
             pass

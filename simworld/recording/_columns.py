@@ -56,6 +56,8 @@ def flat(values: Array, kind: pa.DataType, valid: Array | None = None) -> pa.Arr
     if values.dtype == bool:
         bits = pa.py_buffer(np.packbits(values, bitorder="little"))
         return pa.Array.from_buffers(kind, len(values), [bitmap(valid), bits])
+    # Bytes are taken as they are: those of another kind of number would be read as nonsense.
+    assert kind == pa.from_numpy_dtype(values.dtype), f"{values.dtype} for a column of {kind}"
     data = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(kind, len(values), [bitmap(valid), data])
 

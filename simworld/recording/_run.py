@@ -97,6 +97,8 @@ class Manifest:
     """What the scenario says that it is about."""
     source: str = ""
     """Folder of the scenario file, from which its own worlds and agents are imported."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the code in that folder that it was run with, by relative path; the run holds a copy."""
     overrides: tuple[str, ...] = ()
     """What was set on the command line."""
     measures: tuple[str, ...] = ()
@@ -136,6 +138,8 @@ class FoundRun:
     status: Status
     locked: bool
     """Whether somebody works on it right now."""
+    sources: Mapping[str, str]
+    """SHA-256 of the code beside the scenario that it was run with."""
 
 
 def create_run(out: Path, scenario: str, digest: str, now: datetime) -> Path:
@@ -210,7 +214,7 @@ def find_run(out: Path, digest: str) -> list[FoundRun]:
             continue
         manifest = read_manifest(run)
         if manifest.digest == digest:
-            found.append(FoundRun(run, manifest.status, is_locked(run)))
+            found.append(FoundRun(run, manifest.status, is_locked(run), manifest.sources))
     return found
 
 

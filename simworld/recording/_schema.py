@@ -96,7 +96,12 @@ class EpisodeTables:
             )
             for r in world.roles
         )
-        return EpisodeTables(key, roles, tuple(world.measures), world.tick_length, world.tick_unit, kinds)
+        clock: tuple[object, object] = (world.tick_length, world.tick_unit)
+        if not isinstance(clock[0], int | float) or not isinstance(clock[1], str):
+            raise ContractError(
+                f"{type(world).__name__}: tick_length and tick_unit are {clock}; accepted: number, text"
+            )
+        return EpisodeTables(key, roles, tuple(world.measures), float(world.tick_length), world.tick_unit, kinds)
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The schema of every table, by name. Raises ContractError for what cannot be a column."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
     from simworld.scenario._load import Scenario, load
     from simworld.scenario._models import ScenarioFile
-    from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds
+    from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds, known
     from simworld.scenario._resolve import resolve_text, scenario_digest
     from simworld.scenario._schema import schema
 
@@ -34,6 +34,7 @@ _MODULES = {
     "find": "_registry",
     "import_beside": "_registry",
     "kinds": "_registry",
+    "known": "_registry",
     "load": "_load",
     "resolve_text": "_resolve",
     "scenario_digest": "_resolve",
@@ -54,6 +55,7 @@ __all__ = [
     "find",
     "import_beside",
     "kinds",
+    "known",
     "load",
     "resolve_text",
     "scenario_digest",

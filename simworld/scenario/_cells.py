@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from simworld.errors import ScenarioError
 from simworld.scenario._check import CORE, Checker, blocks
-from simworld.scenario._explain import Problem, dotted, found, instead
+from simworld.scenario._explain import Problem, dotted, found, instead, listing
 from simworld.scenario._models import ScenarioFile
 from simworld.scenario._paths import put
 from simworld.scenario._registry import build, find
@@ -209,16 +209,32 @@ def digest(value: object) -> str:
 
 def _without_effect(model: ScenarioFile, core: Mapping[str, object], source: Source) -> Iterator[Problem]:
     """Overrides that no cell keeps, because arms or the sweep set the same key afterwards."""
-    targets = [target for target, _ in source.overrides if target[0] in CORE]
+    for target, arms in _overruled(model, core, source):
+        if len(arms) == max(1, len(model.arms)):
+            words = "has no effect, as arms or the sweep set this key; accepted: keys that they leave alone"
+            yield Problem(target, words)
+
+
+def overruled(model: ScenarioFile, data: Mapping[str, object], source: Source) -> Iterator[str]:
+    """Notes on overrides that only some arms keep."""
+    core = {key: data[key] for key in CORE if key in data}
+    for target, arms in _overruled(model, core, source):
+        if 0 < len(arms) < len(model.arms):
+            yield f"--set {dotted(target)} has no effect in {listing(list(arms))}, which set it themselves"
+
+
+def _overruled(
+    model: ScenarioFile, core: Mapping[str, object], source: Source
+) -> Iterator[tuple[Key, tuple[str, ...]]]:
+    """Each override's key, with the arms that set it afterwards."""
+    reached: dict[str, list[Key]] = {}
     for arm in model.arms or ("",):
-        if not targets:
-            return
         # Which keys are set does not depend on the combination, so the first of each arm stands for all.
         variant = next(variant for variant in _variants(model) if variant.arm == arm)
-        reached = [patch.target for patch in variant.apply(core)[1]]
-        targets = [target for target in targets if any(target[: len(patch)] == patch for patch in reached)]
-    for target in targets:
-        yield Problem(target, "has no effect, as arms or the sweep set this key; accepted: keys that they leave alone")
+        reached[arm] = [patch.target for patch in variant.apply(core)[1]]
+    for target, _ in source.overrides:
+        if target[0] in CORE:
+            yield target, tuple(arm for arm, own in reached.items() if any(target[: len(p)] == p for p in own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +259,12 @@ class _Variant:
         """The core with the values set, where each went, and which could not be set."""
         patched, patches, problems = dict(core), [], []
         for text, value, source in self.values:
+            parts = text.split(".")
+            known = _names(patched, "roles")
+            if parts[0] == "roles" and len(parts) > 2 and parts[1] not in known:
+                # A whole role may be added, a parameter of one that is not there is a slip.
+                problems.append(Problem(source, f"no role {parts[1]!r} to change{instead(parts[1], known)}"))
+                continue
             try:
                 patched, target = put(patched, text, value)
             except ValueError as error:

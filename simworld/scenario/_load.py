@@ -10,7 +10,7 @@ from pathlib import Path
 
 from simworld.errors import ScenarioError
 from simworld.scenario._bundled import located
-from simworld.scenario._cells import Cell, expand
+from simworld.scenario._cells import Cell, expand, overruled
 from simworld.scenario._check import Checker, validate
 from simworld.scenario._explain import one_line
 from simworld.scenario._models import ScenarioFile
@@ -36,6 +36,8 @@ class Scenario:
     """All cells in file order: arms times sweep."""
     source: Source = field(repr=False)
     """Where each value comes from."""
+    notes: tuple[str, ...] = ()
+    """What is accepted, and perhaps not meant."""
 
     @property
     def name(self) -> str:
@@ -86,7 +88,9 @@ def load(
         raise AssertionError("a model that is refused has problems")
     cells, lines = expand(model, data, source, checker)
     refuse(lines, checker.cause)
-    return Scenario(path, document.text, tuple(overrides), model, tuple(cells), source)
+    return Scenario(
+        path, document.text, tuple(overrides), model, tuple(cells), source, tuple(overruled(model, data, source))
+    )
 
 
 def _override(data: dict[str, object], text: str) -> tuple[dict[str, object], Key]:

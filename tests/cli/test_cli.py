@@ -85,6 +85,61 @@ def test_scenarios_that_come_with_it_are_found_by_name_from_any_folder(tmp_path)
     assert "tax_policy: valid, 1 cell" in simworld("validate", "tax_policy", cwd=tmp_path).stdout
 
 
+def test_all_about_one_kind(tmp_path):
+    world = simworld("list", "economy", cwd=tmp_path).stdout
+    assert "elasticity   Elasticity of taxable income" in world
+    assert "act.hours  float64  hours/week, from 0 to 100, hours to work" in world
+    agent = json.loads(simworld("list", "llm_worker", "--json", cwd=tmp_path).stdout)
+    assert agent["does"] == ["hours"]
+    assert agent["asks"] == ["model"]
+    own = simworld("list", "my_world:Commons", cwd=ROOT / "docs" / "examples").stdout
+    assert "act.take  float64  from 0 to 100, what to take this year" in own
+    ran = simworld("list", "econmy", cwd=tmp_path)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "nothing is called 'econmy'; did you mean 'economy'?" in ran.stderr
+
+
+def test_show_finds_an_episode_by_arm_and_seed_and_prints_what_was_asked(here):
+    (here / "tiny.yaml").write_text(
+        TINY.replace("rational", "llm_worker") + "arms: {a: {}, b: {roles.planner.rate: 0.6}}\n"
+    )
+    simworld("run", "tiny.yaml", cwd=here)
+    run = str(next((here / "runs").iterdir()))
+    shown = simworld("show", run, "--agent", "worker:2", "--tick", "4", "--arm", "b", "--seed", "1", cwd=here).stdout
+    assert "saw      rates              [0.6, 0.6, 0.6] fraction" in shown
+    assert "| [system] You are worker 2," in shown
+    assert "| Now: rates [60, 60, 60]" in shown
+    assert "by stand-in/in-context" in shown
+    assert "showed   thought" in shown
+    other = simworld("show", run, "--agent", "worker:2", "--arm", "c", cwd=here)
+    assert other.returncode == 2
+    assert "no finished episode of this arm and seed; it has arms ['a', 'b'] and seeds [0, 1]" in other.stderr
+    assert simworld("show", run, "--errors", cwd=here).stdout == "no episode failed\n"
+    assert "gini" in simworld("show", run, "--measures", "gini_net", cwd=here).stdout
+    assert "no column" in simworld("show", run, "--measures", "gini_nett", cwd=here).stderr
+
+
+def test_the_traceback_of_a_failure_can_be_shown(here):
+    (here / "oops.py").write_text(
+        "from simworld.kernel import Agent\nclass Oops(Agent):\n    def act(self, seen, seat):\n        return {'hours': 1 / 0}\n"
+    )
+    (here / "tiny.yaml").write_text(TINY.replace("rational", '"oops:Oops"'))
+    ran = simworld("run", "tiny.yaml", cwd=here)
+    assert ran.returncode == 1
+    assert "ZeroDivisionError: division by zero (oops.py:4 in act; in Oops.act of worker 0;" in " ".join(
+        ran.stdout.split()
+    )
+    shown = simworld("show", str(next((here / "runs").iterdir())), "--errors", cwd=here).stdout
+    assert shown.count("Traceback (most recent call last)") == 2
+
+
+def test_an_override_that_only_some_arms_keep_is_noted(here):
+    (here / "tiny.yaml").write_text(TINY + "arms: {a: {}, b: {roles.worker: {kind: rational, count: 5}}}\n")
+    checked = simworld("validate", "tiny.yaml", "--set", "roles.worker.count=7", cwd=here)
+    assert checked.returncode == 0
+    assert checked.stderr == "note: --set roles.worker.count has no effect in b, which set it themselves\n"
+
+
 def test_help_imports_nothing_heavy(here):
     code = "import sys; sys.argv = ['simworld', '--help']\nfrom simworld.cli import main\ntry: main()\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numpy', 'pydantic', 'pyarrow', 'rich', 'pandas', 'ray', 'litellm', 'mesa') if m in sys.modules])"
@@ -101,6 +156,11 @@ BAD = {
     "negative": (TINY.replace("count: 12", "count: -1"), "found -1"),
     "rate": (TINY.replace("0.3", "1.3"), "found 1.3; accepted: a number from 0 to 1"),
     "kind": (TINY.replace("rational", "rationl"), "unknown kind 'rationl'; did you mean 'rational'?"),
+    "role in an arm": (TINY + "arms: {a: {}, b: {roles.workr.count: 3}}\n", "arms.b.roles.workr.count: no role 'workr' to change; did you mean 'worker'?"),
+    "key in a model": (TINY + "models: {default: {model: openai/x, api_key: sk-1}}\n", "unknown key; did you mean 'api_key_env'?"),
+    "stand-in": (TINY + "models: {default: stand-in/gpt}\n", "found 'stand-in/gpt'; accepted: stand-in/in-context, or"),
+    "model name": (TINY.replace("kind: rational", "kind: llm_worker, model: other"), "found no model 'other' in 'models'; accepted: default"),
+    "password": (TINY + "models: {default: {model: openai/x, base_url: 'http://a:b@c/v1'}}\n", "without a name or a password"),
     "bomb": ("a: &a [1,1,1,1,1,1,1,1,1]\n" + "".join(
         f"{chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 9)}]\n" for i in range(9)
     ), "accepted: fewer"),

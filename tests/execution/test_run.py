@@ -133,7 +133,7 @@ def test_a_failed_episode_is_a_row_and_the_rest_goes_on(street, run):
     outcome = run(street("Trips"))
     assert outcome.status == "partial"
     assert "2 of 4 episodes failed" in outcome.reason
-    assert "tripped over" in outcome.reason
+    assert "ValueError: tripped over (trouble.py:31 in act; in Trips.act of person 0; seed 0, tick 4)" in outcome.reason
     episodes = open_run(outcome.run).table("episodes").set_index("arm")
     assert list(episodes.loc["steady", "status"]) == ["success"] * 2
     assert list(episodes.loc["unlucky", "status"]) == ["failed"] * 2
@@ -147,7 +147,7 @@ def test_faults_beyond_what_the_scenario_accepts_make_a_run_partial(street, run)
     opened = open_run(outcome.run)
     faults = opened.table("faults")
     assert len(faults) == 6
-    assert set(faults["detail"]) == {"ValueError: tripped over"}
+    assert set(faults["detail"]) == {"ValueError: tripped over (trouble.py:31)"}
     rows = opened.table("decisions.person")
     assert (rows[rows["fault"].notna()]["act.wave"] == 0.0).all()
     assert rows["fault"].notna().sum() == 6

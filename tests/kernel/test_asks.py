@@ -194,10 +194,13 @@ def test_answers_from_threads_give_the_same_society_and_a_tape_that_replays(tmp_
     assert threaded.links == plain.links
     replayed = office(None, Tape(tmp_path / "tape.tape"))
     assert replayed.links == plain.links
-    # every ask went out once, and is on the tape once, in whatever order
-    taped = list(read_tape(tmp_path / "tape.tape"))
-    assert len(taped) == len(threads.asked) == len({a.key for a in threads.asked})
-    assert sorted(map(repr, taped)) == sorted(map(repr, read_tape(tmp_path / "plain.tape")))
+    # every ask went out once; what was used is on the tape once, and of the rest what came before the end
+    taped = {ask.key: answer for ask, answer in read_tape(tmp_path / "tape.tape")}
+    assert len(threads.asked) == len({a.key for a in threads.asked})
+    used = {ask.key: answer for _, ask, answer in threaded.heard.asks if answer is not None}
+    assert all(taped[key] == answer for key, answer in used.items())
+    plain_tape = {ask.key: answer for ask, answer in read_tape(tmp_path / "plain.tape")}
+    assert all(plain_tape[key] == answer for key, answer in taped.items())
 
 
 class Late(Agent):

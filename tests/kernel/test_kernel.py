@@ -306,7 +306,9 @@ def test_a_failure_with_a_fallback_is_a_fault_and_without_one_an_error():
     with pytest.raises(ValueError, match="no idea"):
         diary(script, mind=lambda: Individuals(Fails))
     played = diary(script, mind=lambda: Individuals(Falls))
-    assert [r["fault"] for r in played.heard.rows] == [("error", "ValueError: no idea")] * 2
+    kinds, details = zip(*(r["fault"] for r in played.heard.rows), strict=True)
+    assert kinds == ("error", "error")
+    assert all(d.startswith("ValueError: no idea (test_kernel.py:") for d in details)
     assert len(played.heard.faults) == 2
 
 
@@ -388,3 +390,56 @@ def test_two_cohorts_of_one_law_are_one_and_so_are_individuals():
     ]
     assert rows[0] == rows[1] == rows[2]
     assert len(links[0]) == len(links[1]) == len(links[2])
+
+
+class Loose(Diary):
+    """Hands out and pays in plain Python, where nothing is lost by it."""
+
+    def observe(self, role, members):
+        return {"n": members.tolist()} if role == "a" else {}
+
+    def step(self, moment, turn):
+        turn.reward("a", [0, 2], [1, 2])
+        turn.leave("a", [1])
+        turn.wake("b", [], turn.tick + 1)
+
+
+def test_what_loses_nothing_is_taken_as_it_comes():
+    played = play(Loose([("wake", 0, 0, ("a", [0, 1, 2]))]), {"a": [Group(Half(), 3)], "b": [Group(Half(), 2)]})
+    assert played.heard.rewards == [("a", 0, 1.0), ("a", 2, 2.0)]
+    assert ("a", 1, 0) not in played.heard.gone
+    assert ("a", 0, 1) in played.heard.gone
+
+
+@pytest.mark.parametrize(
+    ("seen", "message"),
+    [
+        ({"m": np.zeros(3)}, r"field 'n' is missing; found \['m'\]"),
+        ({"n": np.zeros(2, int)}, r"field 'n': found shape \(2,\); accepted: \(3,\)"),
+        ({"n": np.full(3, 0.5)}, "field 'n': found float64; accepted: int64"),
+        ({"n": ["a", "b", "c"]}, "field 'n': found <U1; accepted: int64"),
+        ({"n": np.zeros(3, int), "m": 1}, r"found fields \['m', 'n'\]; accepted: \['n'\]"),
+        (None, "found None; accepted: fields by name"),
+    ],
+)
+def test_an_observation_outside_the_declaration_is_named(seen, message):
+    class Blind(Diary):
+        def observe(self, role, members):
+            return seen
+
+    with pytest.raises(ContractError, match=message):
+        play(Blind([("wake", 0, 0, ("a", [0, 1, 2]))]), {"a": [Group(Half(), 3)]})
+
+
+def test_a_world_that_wakes_for_the_same_tick_for_ever_is_told_so():
+    class Stuck(Diary):
+        def step(self, moment, turn):
+            turn.wake("a", moment.acts["a"].members, turn.tick)
+
+    with pytest.raises(ContractError, match=r"tick 1 never ends .* did you mean turn.tick \+ 1"):
+        play(Stuck([("wake", 1, 0, ("a", [0]))]), {"a": [Group(Half(), 1)]})
+
+
+def test_a_default_lies_within_its_bounds():
+    with pytest.raises(ContractError, match="default 30 lies outside 0 to 20"):
+        Field("x", low=0, high=20, default=30)

@@ -1,0 +1,131 @@
+"""All about one kind: what a scenario may set, what there is to see and to do."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from simworld.errors import ScenarioError
+from simworld.kernel import Field, Role, World
+from simworld.scenario import Found, find, known
+
+
+def description(kind: str) -> dict[str, Any]:
+    """A world or an agent as plain data.
+
+    Raises:
+        ScenarioError: There is no such kind.
+    """
+    found = _found(kind)
+    told: dict[str, Any] = {
+        "kind": kind,
+        "category": found.category,
+        "about": inspect.getdoc(found.cls) or "",
+        "parameters": found.parameters.schema.get("properties", {}),
+    }
+    if found.category == "world":
+        world = _built(found)
+        told["roles"] = [_role(role) for role in world.roles] if world is not None else None
+        told["measures"] = [_field(f) for f in world.measures] if world is not None else None
+        return told
+    mind: Any = found.cls
+    return told | {
+        "sees": list(mind.sees),
+        "does": list(mind.does),
+        "asks": list(mind.asks),
+        "shows": [_field(f) for f in mind.mind],
+    }
+
+
+def lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """The same for people."""
+    yield f"{told['kind']} ({told['category']})"
+    for line in str(told["about"]).splitlines():
+        yield f"  {line}".rstrip()
+    yield ""
+    yield "parameters" if told["parameters"] else "no parameters"
+    yield from _parameters(told["parameters"])
+    if told["category"] == "agent":
+        for word in ("sees", "does", "asks"):
+            if told[word]:
+                yield f"{word} {', '.join(told[word])}"
+        if told["shows"]:
+            yield "shows"
+            yield from _fields("mind", told["shows"])
+        return
+    if told["roles"] is None:
+        yield "roles and measures depend on parameters that have no default"
+        return
+    for role in told["roles"]:
+        yield f"role {role['name']} ({role['seats']} seats)"
+        for word in ("obs", "act", "trait"):
+            yield from _fields(word, role[word])
+    if told["measures"]:
+        yield "measures"
+        yield from _fields("", told["measures"])
+
+
+def _found(kind: str) -> Found:
+    words = ["worlds", "agents", "scenarios", *known("world"), *known("agent"), "module:Class"]
+    if ":" not in kind and kind not in words:
+        near = difflib.get_close_matches(kind, words, 1)
+        raise ScenarioError(
+            f"nothing is called {kind!r}; {f'did you mean {near[0]!r}? ' if near else ''}accepted: {', '.join(words)}"
+        )
+    try:
+        return find("world", kind)
+    except ScenarioError as no_world:
+        try:
+            return find("agent", kind)
+        except ScenarioError as no_agent:
+            # Of module:Class, both say the same, or one of them that it is the other sort.
+            raise (no_world if ":" in kind else no_agent) from None
+
+
+def _built(found: Found) -> World | None:
+    """The world with its defaults, or None if it needs more than those."""
+    if found.parameters.schema.get("required"):
+        return None
+    world = found.parameters.construct({})
+    assert isinstance(world, World)
+    return world
+
+
+def _role(role: Role) -> dict[str, Any]:
+    most = "any number of" if role.most is None else f"at most {role.most}"
+    seats = f"at least {role.least}, {most}" if role.least else most
+    fields = {"obs": role.obs, "act": role.act, "trait": role.traits}
+    return {"name": role.name, "seats": seats, **{word: [_field(f) for f in given] for word, given in fields.items()}}
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "dtype": field.dtype,
+        "shape": list(field.shape),
+        "unit": field.unit,
+        "low": field.low,
+        "high": field.high,
+        "default": field.default,
+        "meaning": field.meaning,
+    }
+
+
+def _parameters(schema: Mapping[str, Any]) -> Iterator[str]:
+    width = max(map(len, schema), default=0)
+    for name, about in schema.items():
+        default = f" (default {about['default']})" if "default" in about else " (required)"
+        yield f"  {name:<{width}}  {' '.join(str(about.get('description', '')).split())}{default}"
+
+
+def _fields(prefix: str, fields: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    names = [f"{prefix}.{f['name']}".lstrip(".") for f in fields]
+    kinds = [f["dtype"] + (str(f["shape"]).replace("'", "") if f["shape"] else "") for f in fields]
+    wide, broad = max(map(len, names), default=0), max(map(len, kinds), default=0)
+    for name, kind, field in zip(names, kinds, fields, strict=True):
+        bounds = [f"from {field['low']:g}"] if field["low"] is not None else []
+        bounds += [f"to {field['high']:g}"] if field["high"] is not None else []
+        words = [field["unit"], " ".join(bounds), field["meaning"]]
+        yield f"  {name:<{wide}}  {kind:<{broad}}  {', '.join(w for w in words if w)}".rstrip()

@@ -1,0 +1,87 @@
+"""The code beside a scenario: the worlds and minds of its own folder, and what they import from there.
+
+A change of that code makes another run, as a change of the scenario does; and a run keeps a copy of it, so that it can
+be executed again when the folder has moved on.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from simworld.errors import RunError
+from simworld.recording import Manifest
+from simworld.scenario import Scenario, find
+
+_COPIES = "sources"
+
+
+def sources_of(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of the source files of a scenario's own folder that its worlds and minds come from, by relative path."""
+    folder = scenario.path.resolve().parent
+    classes = [find("world", cell.kind).cls for cell in scenario.cells]
+    classes += [find("agent", seating.kind).cls for cell in scenario.cells for seating in cell.seatings]
+    todo, seen, found = {cls.__module__ for cls in classes}, set[str](), dict[str, str]()
+    while todo:
+        name = todo.pop()
+        seen.add(name)
+        path = _file(folder, name)
+        if path is not None:
+            found[path.relative_to(folder).as_posix()] = _digest(path)
+            todo |= _imported(path, name) - seen
+    return dict(sorted(found.items()))
+
+
+def keep_sources(scenario: Scenario, sources: Mapping[str, str], run: Path) -> None:
+    """Copy them into the run directory."""
+    folder = scenario.path.resolve().parent
+    try:
+        for name in sources:
+            copy = run / _COPIES / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(folder / name, copy)
+    except OSError as error:
+        raise RunError(f"cannot keep a copy of {folder}: {error.strerror or error}") from error
+
+
+def import_folder(run: Path, manifest: Manifest) -> str:
+    """Where the code of a run is found: where it was, or the run's own copy if files are missing there."""
+    there = Path(manifest.source)
+    return str(there if all((there / name).is_file() for name in manifest.sources) else run / _COPIES)
+
+
+def changed_sources(manifest: Manifest, folder: str) -> list[str]:
+    """Files of a run's code that are not there as they were when it was run."""
+    return [name for name, digest in manifest.sources.items() if _digest(Path(folder) / name) != digest]
+
+
+def _file(folder: Path, module: str) -> Path | None:
+    """The file of a module in this folder; None for an installed one, and for simworld's own."""
+    parts = module.split(".")
+    if parts[0].startswith("simworld"):
+        return None
+    options = (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py"))
+    return next((path for path in options if path.is_file()), None)
+
+
+def _imported(path: Path, module: str) -> set[str]:
+    """Names of the modules that a file imports, and of their packages."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                start = ".".join([*above, start]).strip(".")
+            names |= {start, *(f"{start}.{alias.name}" for alias in node.names)}
+    return {".".join(name.split(".")[:i]) for name in names for i in range(1, name.count(".") + 2)} - {""}
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
