@@ -1,8 +1,55 @@
-"""Property tests draw the same examples everywhere, and are not timed: machines differ."""
+"""What all tests share: the same examples everywhere, and servers on loopback."""
 
 from __future__ import annotations
 
+import importlib.util
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
+# Property tests draw the same examples everywhere, and are not timed: machines differ.
 settings.register_profile("simworld", deadline=None, derandomize=True)
 settings.load_profile("simworld")
+
+SERVERS = Path(__file__).parent / "servers"
+
+
+def _server_module():
+    """The scripted server's module: tests are no package."""
+    if "scripted_server" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("scripted_server", SERVERS / "scripted_server.py")
+        sys.modules["scripted_server"] = module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    return sys.modules["scripted_server"]
+
+
+@pytest.fixture
+def said():
+    """What a scripted server does with one request."""
+    return _server_module().Said
+
+
+@pytest.fixture
+def serve():
+    """Starts scripted servers that end with the test."""
+    with ExitStack() as stack:
+        yield lambda script: stack.enter_context(_server_module().ScriptedServer(script))
+
+
+@pytest.fixture(scope="session")
+def llama(tmp_path_factory):
+    """Address of llama.cpp's server on a tiny model with random weights."""
+    pytest.importorskip("xllamacpp", reason="xllamacpp is not installed here", exc_type=ImportError)
+    command = [sys.executable, str(SERVERS / "llama_server.py"), str(tmp_path_factory.mktemp("llama"))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        address = process.stdout.readline().strip()
+        assert address.startswith("http"), "the server did not start"
+        yield f"{address}/v1"
+        process.stdin.close()
+        process.wait(20)

@@ -59,7 +59,7 @@ class Desk:
         self._down: set[ModelSpec] = set()
         """Models that could not be reached the last time: not worth patience until they answer again."""
         self._warm: set[ModelSpec] = set()
-        """Models that have answered before."""
+        """Models that were called before."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._slots: asyncio.Semaphore | None = None
         self._guarded = False
@@ -178,13 +178,13 @@ class Desk:
     async def _one(self, spec: ModelSpec, request: Request) -> Completion | ModelFailure:
         try:
             async with asyncio.timeout(self._manner.timeout + (0 if spec in self._warm else _FIRST_CALL)):
-                completion = await self._clients[spec].complete(request)
-                self._warm.add(spec)
-                return completion
+                return await self._clients[spec].complete(request)
         except ModelFailure as failure:
             return ModelFailure(failure.kind, self.redact(failure.detail), failure.retry, failure.after)
         except TimeoutError:
             return ModelFailure("timeout", f"no answer within {self._manner.timeout:g} s")
+        finally:
+            self._warm.add(spec)
 
     def _prepare(self, spec: ModelSpec) -> None:
         """Make the client of a model, here and not in the loop: a long import would hold up all calls."""

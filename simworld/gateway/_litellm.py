@@ -24,7 +24,7 @@ class LitellmClient:
 
     def __init__(self, spec: ModelSpec, keys: Mapping[str, str], timeout: float) -> None:
         self._spec, self._timeout = spec, timeout
-        self._key = keys.get(spec.api_key_env) if spec.api_key_env else None
+        self._key = keys.get(spec.api_key_env or "OPENAI_API_KEY") if spec.api_key_env or spec.base_url else None
         self._litellm = _load()
 
     async def complete(self, request: Request) -> Completion:

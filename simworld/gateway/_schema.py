@@ -64,7 +64,7 @@ def read_answer(text: str, schema: Mapping[str, Json]) -> tuple[Json, tuple[str,
     except ValidationError as error:
         raise AnswerError(_why(error)) from error
     mends += ("keys that nobody asked for",) if trimmed != values[-1] else ()
-    return fitted, mends + (("a number in text",) if json.dumps(fitted) != json.dumps(trimmed) else ())
+    return fitted, mends + (("a number in text",) if fitted != trimmed else ())
 
 
 def check_schema(schema: Mapping[str, Json]) -> None:
