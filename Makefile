@@ -18,7 +18,7 @@ help:
 	@echo "make clean  remove the virtual environment and all caches (never runs/)"
 
 run: .venv/base
-	$(BIN)/simworld run scenarios/tax_policy.yaml
+	$(BIN)/simworld run scenarios/tax_policy.yaml --jobs 2
 
 test: .venv/dev
 	$(BIN)/ruff check .
@@ -29,8 +29,9 @@ test: .venv/dev
 	$(BIN)/python tests/wheel.py
 
 study: .venv/dev
-	$(BIN)/python benchmarks/studies/welfare_table.py
-	$(BIN)/python benchmarks/studies/planner_controls.py
+	$(BIN)/python -m benchmarks.studies.welfare_table
+	$(BIN)/python -m benchmarks.studies.planner_controls
+	$(BIN)/python -m benchmarks.studies.planner_search
 
 bench: .venv/dev
 	$(BIN)/python -m benchmarks

@@ -5,19 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.measure import wide_console
 from simworld.threads import pin_threads
 
-MODULES = ("bench_kernel", "bench_recording", "bench_economy", "bench_startup")
+MODULES = ("bench_kernel", "bench_recording", "bench_economy", "bench_asks", "bench_startup")
 
 
 def main() -> int:
     pin_threads()
     wanted = sys.argv[1:] or MODULES
-    console = Console()
-    console = console if console.is_terminal else Console(width=110)
+    console = wide_console()
     table = Table("what", "figure", "unit", "bound", "holds")
     missed = 0
     for name in wanted:

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rich.console import Console
+
+
+def wide_console() -> Console:
+    """A console that is wide enough for tables, also in a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
 
 @dataclass(frozen=True)
 class Line:

@@ -38,7 +38,7 @@ def main() -> None:
         run = [str(python), "-c", "from simworld.cli import main; main()", "run", "tax_policy", "--episodes", "1"]
         done = subprocess.run(run, check=False, capture_output=True, text=True, cwd=folder / "work")
         assert done.returncode == 0, done.stderr
-        assert "success  4/4 episodes" in done.stdout, done.stdout
+        assert "success  7/7 episodes" in done.stdout, done.stdout
     print("wheel: built, installed, ran the main job from an empty folder")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simworld_analysis._open import OpenError
 
@@ -42,6 +43,26 @@ class TableFile:
             raise
         except (pa.ArrowInvalid, OSError) as error:
             raise OpenError(f"{self.path}: damaged ({error})") from error
+
+    def rows_of(self, episode: str, columns: Sequence[str], newest: bool) -> pa.Table | None:
+        """The rows of one episode, or only those of its last complete batch; None if there are none.
+
+        A column that other files of the table have, and this one has not, is null.
+        """
+        found: list[pa.RecordBatch] = []
+        for batch in self.batches(["episode", *columns]):
+            mine = batch
+            if len(self.episodes) > 1:
+                mine = batch.filter(pc.equal(batch.column(0).cast(pa.string()), episode))
+            if mine.num_rows:
+                found = [mine] if newest else [*found, mine]
+        if not found:
+            return None
+        table = pa.Table.from_batches(found).unify_dictionaries()
+        for name in columns:
+            if name not in table.column_names:
+                table = table.append_column(name, pa.nulls(table.num_rows))
+        return table.select(list(columns))
 
 
 def batches(files: Sequence[TableFile], schema: pa.Schema) -> Iterator[pa.RecordBatch]:

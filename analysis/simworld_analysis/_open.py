@@ -128,6 +128,20 @@ class Run:
         keys = {"episode": str}
         return frame.astype(keys).merge(episodes.astype(keys), on="episode", how="left")
 
+    def latest(self, name: str, episode: str, columns: Sequence[str]) -> pa.Table | None:
+        """The newest rows of one episode: its last complete batch. None if there is nothing yet.
+
+        Cheap enough to be called again and again while the episode goes on.
+
+        Raises:
+            OpenError: No such table, or a damaged file.
+        """
+        return self._of_episode(name, episode, columns, newest=True)
+
+    def rows_of(self, name: str, episode: str, columns: Sequence[str]) -> pa.Table | None:
+        """All rows of one episode, without reading those of others. None, and errors, as in ``latest``."""
+        return self._of_episode(name, episode, columns, newest=False)
+
     @property
     def measures(self) -> list[str]:
         """Names of the measures that the world emitted."""
@@ -171,6 +185,26 @@ class Run:
         if (self.path / "tape" / "chain").is_dir():
             folders["chain"] = self.path / "tape" / "chain"
         return folders
+
+    def _of_episode(self, name: str, episode: str, columns: Sequence[str], newest: bool) -> pa.Table | None:
+        folder = self._folders().get(name)
+        if folder is None:
+            raise OpenError(f"{self.path} has no table {name!r}")
+        reading = _reading()
+        for path in (folder / f"{episode}.arrows", folder / f"{episode}.arrow", *sorted(folder.glob("part-*.arrow"))):
+            try:
+                file = reading.TableFile(path)
+                found = file.rows_of(episode, columns, newest) if episode in file.episodes else None
+            except FileNotFoundError:
+                continue
+            except OpenError:
+                if path.suffix == ".arrow":
+                    raise
+                continue  # a stream whose schema is not written yet
+            if found is not None:
+                table: pa.Table = found
+                return table
+        return None
 
     def _files(self, name: str) -> list[TableFile]:
         """The files that hold a table: parts in their order, then episodes that no part holds."""

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.measure import wide_console
 from simworld.worlds.economy import FloatArray, Schedule, Workforce, named_edges, skills_from_uniform
 from simworld_agents.economist._optimal_tax import (
     TENTHS,
@@ -105,7 +106,7 @@ def report(console: Console, title: str, landscapes: list[Landscape]) -> None:
 
 def main() -> None:
     """Print both tables of controls."""
-    console = Console()
+    console = wide_console()
     one = landscape(np.random.RandomState(42).uniform(size=WORKERS))
     report(console, "One population (legacy generator, seed 42)", [one])
     keys = range(FIRST_SEED, FIRST_SEED + RUNS)

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from benchmarks.measure import wide_console
 from simworld.worlds.economy import (
     FloatArray,
     Schedule,
@@ -122,7 +123,7 @@ def many_populations(console: Console) -> None:
 
 def main() -> None:
     """Print both tables."""
-    console = Console()
+    console = wide_console()
     one_population(console, workforce(np.random.RandomState(RELEASE_SEED).uniform(size=WORKERS)))
     many_populations(console)
 

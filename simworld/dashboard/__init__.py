@@ -1,7 +1,20 @@
-"""What a run looks like from outside: progress while it goes, a summary when it is over."""
+"""What a run looks like from outside: a live dashboard while it goes, a summary when it is over."""
 
-from simworld.dashboard._displays import Display, make_display
+from simworld.dashboard._displays import Display, LiveDisplay, make_display
+from simworld.dashboard._live import Progress, View, render_view
 from simworld.dashboard._render import render_summary
 from simworld.dashboard._summary import Difference, Estimate, Summary, summarise
 
-__all__ = ["Difference", "Display", "Estimate", "Summary", "make_display", "render_summary", "summarise"]
+__all__ = [
+    "Difference",
+    "Display",
+    "Estimate",
+    "LiveDisplay",
+    "Progress",
+    "Summary",
+    "View",
+    "make_display",
+    "render_summary",
+    "render_view",
+    "summarise",
+]

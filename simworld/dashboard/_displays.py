@@ -10,16 +10,23 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from simworld.dashboard._live import Progress, View, render_view
+from simworld.dashboard._snapshot import Episode, Label, last_sample, read_episode, watched
 from simworld.execution import Board, EpisodeResult, Plan
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
+    from rich.live import Live
+
+    from simworld_analysis import Run
 
 Display: TypeAlias = Literal["auto", "live", "plain", "json", "none"]
 """How a run is shown; ``auto`` chooses by what standard output is."""
 
-_REFRESH = 0.2
+_REFRESH = 0.25
+_LOOK = 1.0
+"""Seconds between looks into the run directory: its tables are flushed about as often."""
+_SERIES = 6
 _PLAIN_EVERY = 5.0
 
 
@@ -41,7 +48,7 @@ def make_display(kind: Display, console: Console) -> Shown:
     if kind == "auto":
         kind = "live" if console.is_terminal and not os.environ.get("CI") else "plain"
     if kind == "live":
-        return _Live(console)
+        return LiveDisplay(console)
     if kind == "plain":
         return _Plain()
     return _Json() if kind == "json" else _Quiet()
@@ -57,10 +64,13 @@ class _Polled:
         self._thread: threading.Thread | None = None
         self._ended = 0
         self._failed = 0
+        self._ticks = 0
+        """Ticks of the episodes that are over."""
+        self._most = 0
 
     def started(self, plan: Plan, board: Board) -> None:
         self._plan, self._board = plan, board
-        self._ended = plan.done
+        self._ended, self._ticks = plan.done, plan.ticks_done
         self._begun = time.monotonic()
         self.open()
         self._thread = threading.Thread(target=self._poll, name="display", daemon=True)
@@ -69,6 +79,7 @@ class _Polled:
     def ended(self, result: EpisodeResult) -> None:
         self._ended += result.status == "success"
         self._failed += result.status == "failed"
+        self._ticks += self._plan.horizons[result.number] if result.status in {"success", "failed"} else 0
 
     def finished(self, run: Path, status: str, reason: str) -> None:
         self._over.set()
@@ -78,18 +89,16 @@ class _Polled:
 
     def ticks(self) -> tuple[int, int]:
         """Ticks done and ticks to do, over all episodes."""
-        plan = self._plan
-        under_way = sum(tick for _, tick in self._board.running())
-        return min((self._ended + self._failed) * plan.horizon + under_way, self.total()), self.total()
-
-    def total(self) -> int:
-        """Ticks of the whole run."""
-        return self._plan.episodes * self._plan.horizon
+        total = sum(self._plan.horizons)
+        now = self._ticks + sum(tick for _, tick in self._board.running())
+        # An episode leaves the board a moment before its end is reported: progress never goes back for that.
+        self._most = min(max(self._most, now), total)
+        return self._most, total
 
     def seconds_left(self) -> float | None:
         """Estimated wall time to the end, or None before anything is known."""
         done, total = self.ticks()
-        fresh = done - self._plan.done * self._plan.horizon
+        fresh = done - self._plan.ticks_done
         if fresh <= 0:
             return None
         return (time.monotonic() - self._begun) * (total - done) / fresh
@@ -108,61 +117,98 @@ class _Polled:
         """Stop showing."""
 
 
-class _Live(_Polled):
-    """A progress bar over episodes and ticks with the time left."""
+class LiveDisplay(_Polled):
+    """The dashboard: progress from the board, everything else from the run directory."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
         self._console = console
-        self._bar: Progress | None = None
+        self._live: Live | None = None
+        self._read: set[str] = set()
+        self._episode: Episode | None = None
+        self._looked = 0.0
 
     def open(self) -> None:
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            Progress,
-            TaskProgressColumn,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.live import Live  # noqa: PLC0415
 
-        plan = self._plan
-        arms = f" · {len(plan.arms)} arms" if plan.arms else ""
-        again = f" · resumed, {plan.done} done before" if plan.resumed else ""
-        self._console.print(f"[bold]{plan.name}[/]  {plan.episodes} episodes of {plan.horizon} ticks{arms}{again}")
-        self._console.print(f"[dim]{plan.run}[/]")
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            TextColumn("[dim]elapsed[/]"),
-            TimeElapsedColumn(),
-            TextColumn("[dim]left[/]"),
-            TimeRemainingColumn(),
-            console=self._console,
-            auto_refresh=False,
-            transient=True,
-        )
-        self._bar.start()
-        self._task: TaskID = self._bar.add_task(self._label(), total=self.total())
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        self._live.start()
 
     def show(self) -> None:
-        if self._bar is not None:
-            self._bar.update(self._task, completed=self.ticks()[0], description=self._label())
-            self._bar.refresh()
+        if time.monotonic() - self._looked >= _LOOK:
+            self._look()
+            self._looked = time.monotonic()
+        if self._live is not None:
+            width = self._console.width
+            self._live.update(render_view(self.view(), width), refresh=True)
 
     def close(self, run: Path, status: str, reason: str) -> None:  # noqa: ARG002
-        if self._bar is not None:
-            self.show()
-            self._bar.stop()
+        if self._live is not None:
+            self._live.stop()
 
-    def _label(self) -> str:
-        failed = f" [red]({self._failed} failed)[/]" if self._failed else ""
-        under_way = self._board.running()
-        where = f" · tick {under_way[0][1]}/{self._plan.horizon}" if len(under_way) == 1 else ""
-        return (
-            f"episode {min(self._ended + self._failed + 1, self._plan.episodes)}/{self._plan.episodes}{failed}{where}"
+    def view(self) -> View:
+        """All that is known now."""
+        plan, spent = self._plan, self._board.spent()
+        done, total = self.ticks()
+        ended = self._ended + self._failed
+        progress = Progress(
+            plan.name,
+            str(plan.run),
+            plan.episodes,
+            ended,
+            self._failed,
+            done / max(1, total),
+            time.monotonic() - self._begun,
+            self.seconds_left(),
         )
+        shown = self._measures[0] if self._measures else ""
+        arms = {arm: tuple(values) for arm, values in self._arms.items() if values}
+        return View(progress, self._episode, arms, shown, self._models, spent.asks, spent.tokens, spent.usd)
+
+    def started(self, plan: Plan, board: Board) -> None:
+        self._measures: tuple[str, ...] = ()
+        self._watch: tuple[str, ...] = ()
+        self._models: tuple[str, ...] = ()
+        # In the order of the scenario, whichever is finished first.
+        self._arms: dict[str, list[float]] = {arm: [] for arm in plan.arms or ("",)}
+        super().started(plan, board)
+
+    def _look(self) -> None:
+        """Read what is new in the run directory. What cannot be read yet is looked for again later."""
+        from simworld_analysis import OpenError, open_run  # noqa: PLC0415
+
+        try:
+            run = open_run(self._plan.run)
+            if not self._models:
+                manifest = run.manifest
+                self._models = tuple(dict.fromkeys(m for ms in manifest.get("models", {}).values() for m in ms))
+                self._watch = tuple(manifest.get("watch", ()))
+            if not self._measures and "measures" in run.tables:
+                self._measures = tuple(run.manifest.get("measures") or run.measures)[:_SERIES]
+            self._look_at_episode(run)
+            self._look_at_arms(run)
+        except OpenError:
+            return
+
+    def _look_at_episode(self, run: Run) -> None:
+        labels = [Label(*self._plan.labels[number]) for number, _ in self._board.running()]
+        if labels and self._measures:
+            if not self._watch:
+                self._watch = tuple(watched(run, labels[0]))
+            self._episode = read_episode(run, labels[0], self._measures, self._watch) or self._episode
+
+    def _look_at_arms(self, run: Run) -> None:
+        if not self._measures or "episodes" not in run.sizes():
+            return
+        rows = run.arrow("episodes", columns=["episode", "arm", "seed", "status"]).to_pylist()
+        for row in rows:
+            if row["status"] == "success" and row["episode"] not in self._read:
+                label = Label(row["episode"], row["arm"] or "", row["seed"])
+                last = last_sample(run, label, self._measures[0])
+                if last is not None:
+                    self._read.add(label.id)
+                    self._arms.setdefault(label.arm, []).append(last)
+                    self._episode = self._episode or read_episode(run, label, self._measures, self._watch)
 
 
 class _Plain(_Polled):

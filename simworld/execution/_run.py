@@ -150,6 +150,9 @@ class _Run:
             tuple(scenario.model.arms),
             self._order.jobs,
             self._resumed,
+            tuple((s.id, s.arm, s.seed) for s in specs),
+            tuple(s.horizon for s in specs),
+            sum(s.horizon for s in specs if s.id in finished),
         )
         self._watcher.started(plan, self._board)
         status, reason = "error", "stopped by an error"

@@ -30,6 +30,12 @@ class Plan:
     """Worker processes."""
     resumed: bool
     """Whether this continues an earlier process's work."""
+    labels: tuple[tuple[str, str, int], ...] = ()
+    """(id, arm, seed) of every episode, by its number."""
+    horizons: tuple[int, ...] = ()
+    """Ticks of every episode, by its number."""
+    ticks_done: int = 0
+    """Ticks of the episodes that an earlier process finished."""
 
 
 class Watcher(Protocol):

@@ -25,7 +25,7 @@ class LitellmClient:
     def __init__(self, spec: ModelSpec, keys: Mapping[str, str], timeout: float) -> None:
         self._spec, self._timeout = spec, timeout
         self._key = keys.get(spec.api_key_env or "OPENAI_API_KEY") if spec.api_key_env or spec.base_url else None
-        self._litellm = _load()
+        self._litellm = load_litellm()
 
     async def complete(self, request: Request) -> Completion:
         """Make one call. Raises ModelFailure."""
@@ -74,7 +74,8 @@ class LitellmClient:
             await close()
 
 
-def _load() -> ModuleType:
+def load_litellm() -> ModuleType:
+    """litellm, kept off the network and quiet."""
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     with warnings.catch_warnings():

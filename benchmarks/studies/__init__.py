@@ -1,0 +1,1 @@
+"""Slow scientific studies: `make study`."""

@@ -1,0 +1,224 @@
+"""The live dashboard as a terminal shows it: a pure function of what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simworld.dashboard._render import number
+from simworld.dashboard._snapshot import Bars, Episode, Histogram, Said
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.panel import Panel
+    from rich.text import Text
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_PART = " ▏▎▍▌▋▊▉"
+_MOST_ARMS = 8
+_SPARK = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is."""
+
+    name: str
+    run: str
+    episodes: int
+    ended: int
+    failed: int
+    share: float
+    """Of all ticks of all episodes, from 0 to 1."""
+    elapsed: float
+    """Seconds."""
+    left: float | None
+    """Estimated seconds; None before anything is known."""
+    under_way: int = 1
+    """Episodes under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that a dashboard shows."""
+
+    progress: Progress
+    episode: Episode | None = None
+    arms: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    """Last samples of the first measure of finished episodes, by arm."""
+    measure: str = ""
+    models: Sequence[str] = ()
+    asks: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+
+def render_view(view: View, width: int = 120) -> RenderableType:
+    """The dashboard for a terminal of a width."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    parts: list[RenderableType] = [_progress(view.progress, width)]
+    panels = _panels(view)
+    if width < 100:
+        return Group(*parts, *panels)
+    # Two columns, each panel where there is more room, in their order.
+    columns: list[list[RenderableType]] = [[], []]
+    heights = [0, 0]
+    for panel in panels:
+        place = 0 if heights[0] <= heights[1] else 1
+        columns[place].append(panel)
+        heights[place] += panel.height or 0
+    grid = Table.grid(expand=True, padding=(0, 1, 0, 0))
+    grid.add_column(ratio=1)
+    grid.add_column(ratio=1)
+    grid.add_row(Group(*columns[0]), Group(*columns[1]))
+    return Group(*parts, grid)
+
+
+def sparkline(values: Sequence[float], width: int) -> str:
+    """A series as one line of blocks; more values than fit are averaged."""
+    if not values:
+        return ""
+    x = np.array(values, dtype=np.float64)
+    if len(x) > width:
+        x = np.array([chunk.mean() for chunk in np.array_split(x, width)])
+    low, high = float(x.min()), float(x.max())
+    scale = (x - low) / (high - low) if high > low else np.full(len(x), 0.5)
+    return "".join(_BLOCKS[min(int(v * len(_BLOCKS)), len(_BLOCKS) - 1)] for v in scale)
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of blocks, to an eighth of a character."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    return "█" * whole + (_PART[rest] if rest else "")
+
+
+def _progress(progress: Progress, width: int) -> RenderableType:
+    from rich.text import Text  # noqa: PLC0415
+
+    ended = f"{progress.ended}/{progress.episodes} episodes"
+    failed = f", [red]{progress.failed} failed[/]" if progress.failed else ""
+    left = "" if progress.left is None else f", {_clock(progress.left)} left"
+    words = f"{ended}{failed}, {_clock(progress.elapsed)} elapsed{left}"
+    head = Text.from_markup(f"[bold]{progress.name}[/]  {words}  [dim]{progress.run}[/]", overflow="ellipsis")
+    head.no_wrap = True
+    head.append("\n")
+    room = max(10, width - 6)
+    head.append(bar(progress.share, room).ljust(room, "·"), style="green")
+    head.append(f" {100 * progress.share:3.0f} %")
+    return head
+
+
+def _panels(view: View) -> list[Panel]:
+    from rich.text import Text  # noqa: PLC0415
+
+    episode = view.episode
+    panels: list[Panel] = []
+    if episode is not None:
+        label = episode.label
+        where = f"{label.arm + ', ' if label.arm else ''}seed {label.seed}, tick {episode.tick}"
+        lines = [_line(m, values, episode.units.get(m, "")) for m, values in episode.series.items()]
+        panels.append(_panel(_stacked(lines), f"measures: {where}", len(lines)))
+        panels += [_drawn(panel) for panel in episode.panels]
+    if view.arms and (len(view.arms) > 1 or "" not in view.arms):
+        panels.append(_arms(view))
+    if view.models:
+        panels.append(_asking(view))
+    if episode is not None and episode.faults:
+        lines = [Text(f"{kind:<14} {count:,}", style="yellow") for kind, count in episode.faults.items()]
+        panels.append(_panel(_stacked(lines), "faults in this episode", len(lines)))
+    return panels
+
+
+def _stacked(lines: Sequence[Text]) -> Text:
+    """Lines below each other; one that is too long is cut, never broken."""
+    from rich.text import Text  # noqa: PLC0415
+
+    stacked = Text("\n").join(lines)
+    stacked.no_wrap, stacked.overflow = True, "ellipsis"
+    return stacked
+
+
+def _panel(content: RenderableType, title: str, lines: int) -> Panel:
+    from rich.box import ROUNDED  # noqa: PLC0415
+    from rich.panel import Panel  # noqa: PLC0415
+
+    return Panel(content, title=title, title_align="left", box=ROUNDED, border_style="dim", height=lines + 2)
+
+
+def _line(name: str, values: Sequence[float], unit: str) -> Text:
+    from rich.text import Text  # noqa: PLC0415
+
+    last = number(values[-1]) if values else "–"
+    line = Text(f"{name.replace('_', ' ')[:19]:<19} ", no_wrap=True, overflow="crop")
+    line.append(f"{sparkline(values, _SPARK):<{_SPARK}}", style="cyan")
+    line.append(f" {last}", style="bold")
+    line.append(f" {unit}", style="dim")
+    return line
+
+
+def _drawn(panel: Bars | Histogram | Said) -> Panel:
+    from rich.text import Text  # noqa: PLC0415
+
+    if isinstance(panel, Said):
+        texts = [
+            Text.assemble((f"{who}: ", "bold"), what, no_wrap=True, overflow="ellipsis") for who, what in panel.texts
+        ]
+        return _panel(_stacked(texts), panel.column, len(texts))
+    if isinstance(panel, Histogram):
+        most = max(panel.counts)
+        blocks = "".join(_BLOCKS[min(7, int(8 * c / most))] if c else " " for c in panel.counts)
+        low, high = number(panel.low), f"{number(panel.high)}+"
+        axis = f"{low}{high:>{max(0, len(blocks) - len(low))}} {panel.unit}"
+        text = Text.assemble((blocks, "magenta"), f"  most: {most:,}\n", (axis, "dim"), no_wrap=True, overflow="crop")
+        return _panel(text, panel.column, 2)
+    top = 1.0 if panel.unit == "fraction" else max(*map(abs, panel.values), 1e-12)
+    wide = max(map(len, panel.labels))
+    lines = []
+    for label, value in zip(panel.labels, panel.values, strict=True):
+        shown = f"{100 * value:.0f} %" if panel.unit == "fraction" else number(value)
+        lines.append(Text.assemble(f"{label:>{wide}} ", (f"{bar(abs(value) / top, 24):<24}", "blue"), f" {shown}"))
+    return _panel(_stacked(lines), panel.column, len(lines))
+
+
+def _arms(view: View) -> Panel:
+    from rich.text import Text  # noqa: PLC0415
+
+    shown = list(view.arms.items())[:_MOST_ARMS]
+    means = {arm: float(np.mean(values)) for arm, values in shown}
+    top = max(map(abs, means.values())) or 1.0
+    wide = max(map(len, means))
+    lines = []
+    for arm, values in shown:
+        count = f"n {len(values)}"
+        bars = (f"{bar(abs(means[arm]) / top, 20):<20}", "green")
+        lines.append(
+            Text.assemble(f"{arm:<{wide}} ", bars, f" {number(means[arm])}", (f"  {count}", "dim"), no_wrap=True)
+        )
+    return _panel(_stacked(lines), f"{view.measure.replace('_', ' ')}: mean of finished episodes", len(lines))
+
+
+def _asking(view: View) -> Panel:
+    from rich.text import Text  # noqa: PLC0415
+
+    money = f", ${view.usd:,.4f}" if view.usd else ""
+    lines = [Text(f"{view.asks:,} asks, {view.tokens:,} tokens{money}")]
+    if view.episode is not None and view.episode.latency is not None:
+        median, high = (1000 * s for s in view.episode.latency)
+        lines.append(Text(f"latency {number(median)} ms, 95 % within {number(high)} ms"))
+    for model in view.models:
+        stand_in = model.startswith("stand-in/")
+        words = " (a stand-in, not a language model)" if stand_in else ""
+        lines.append(Text(f"{model}{words}", style="yellow" if stand_in else "dim"))
+    return _panel(_stacked(lines), "models", len(lines))
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

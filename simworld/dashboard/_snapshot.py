@@ -1,0 +1,230 @@
+"""What a live dashboard shows, read from the run directory: never asked of the simulation, which goes on meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from simworld_analysis import Run
+
+_BINS, _TEXTS, _ASKS, _ROWS = 24, 4, 2_000, 20_000
+_LONGEST = 400
+"""Points of a series: more do not fit on any screen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Which episode this is."""
+
+    id: str
+    arm: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A vector that one member decided or saw, entry by entry."""
+
+    column: str
+    unit: str
+    labels: tuple[str, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """How a number is distributed over the members."""
+
+    column: str
+    unit: str
+    low: float
+    high: float
+    counts: tuple[int, ...]
+    """Members from low to high; whoever lies beyond is in the last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The latest texts of a few members."""
+
+    column: str
+    texts: tuple[tuple[str, str], ...]
+    """(who, what)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """One episode as it stands."""
+
+    label: Label
+    tick: int
+    series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Samples of the shown measures, in order."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    panels: tuple[Bars | Histogram | Said, ...] = ()
+    latency: tuple[float, float] | None = None
+    """Median and 95th percentile of the seconds that its latest asks took."""
+    faults: Mapping[str, int] = field(default_factory=dict)
+    """By kind."""
+
+
+def read_episode(run: Run, label: Label, measures: Sequence[str], watch: Sequence[str]) -> Episode | None:
+    """An episode as its tables have it now; None if they have nothing yet."""
+    columns = ["tick", *measures]
+    if "measures" not in run.tables:
+        return None
+    table = run.rows_of("measures", label.id, columns)
+    if table is None or not table.num_rows:
+        return None
+    series = {m: _series(table[m].to_numpy()) for m in measures}
+    panels = [panel for column in watch if (panel := _panel(run, label.id, column)) is not None]
+    return Episode(
+        label,
+        int(table["tick"][-1].as_py()),
+        series,
+        run.units("measures"),
+        tuple(panels),
+        _latency(run, label.id),
+        _faults(run, label.id),
+    )
+
+
+def watched(run: Run, label: Label) -> list[str]:
+    """What to show of an episode if the scenario does not say.
+
+    The first vector that a lone member decides, the first number in which the members of a role differ, the first text.
+    """
+    found: dict[str, str] = {}
+    for table in run.tables:
+        latest = run.latest(table, label.id, ["agent"]) if table.startswith("decisions.") else None
+        if latest is None:
+            continue
+        alone = len(np.unique(latest["agent"].to_numpy())) == 1
+        for declared in run.schema(table):
+            kind, prefix = _kind(declared.type), declared.name.partition(".")[0]
+            if kind in found or (kind, prefix) not in _WATCHED or (kind != "texts" and alone != (kind == "bars")):
+                continue
+            column = _Column(run, label.id, f"{table.removeprefix('decisions.')}.{declared.name}", table, declared)
+            if kind != "histogram" or _histogram(column) is not None:
+                found[kind] = column.name
+    return [found[kind] for kind in ("bars", "histogram", "texts") if kind in found]
+
+
+_WATCHED = {("bars", "act"), ("histogram", "obs"), ("texts", "mind")}
+
+
+def _series(values: Any) -> tuple[float, ...]:
+    kept = values[~np.isnan(values)]
+    step = max(1, -(-len(kept) // _LONGEST))
+    return tuple(kept[::step].tolist())
+
+
+def _kind(kind: Any) -> str:
+    import pyarrow as pa  # noqa: PLC0415
+
+    if pa.types.is_fixed_size_list(kind) and pa.types.is_floating(kind.value_type):
+        return "bars"
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        return "histogram"
+    return "texts" if pa.types.is_string(kind) or pa.types.is_dictionary(kind) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of a role's decisions, and where it is read."""
+
+    run: Run
+    episode: str
+    name: str
+    """With its role, as a scenario writes it."""
+    table: str
+    field: Any
+
+    @property
+    def unit(self) -> str:
+        return str((self.field.metadata or {}).get(b"unit", b"").decode())
+
+    def rows(self, *more: str) -> list[dict[str, Any]]:
+        """The newest decisions in which it has a value."""
+        latest = self.run.latest(self.table, self.episode, ["tick", "agent", "end", self.field.name, *more])
+        rows = [] if latest is None else latest.slice(max(0, latest.num_rows - _ROWS)).to_pylist()
+        return [row for row in rows if row["end"] is None and row[self.field.name] is not None]
+
+
+def _panel(run: Run, episode: str, column: str) -> Bars | Histogram | Said | None:
+    """A panel for one column of a role, by the column's type; None if there is nothing to show."""
+    role, _, name = column.partition(".")
+    table = f"decisions.{role}"
+    schema = run.schema(table) if table in run.tables else None
+    if schema is None or schema.get_field_index(name) < 0:
+        return None
+    found = _Column(run, episode, column, table, schema.field(name))
+    make = {"bars": _bars, "histogram": _histogram, "texts": _said}.get(_kind(found.field.type))
+    return None if make is None else make(found)
+
+
+def _said(column: _Column) -> Said | None:
+    role, name = column.table.removeprefix("decisions."), column.field.name
+    # The newest of each member.
+    texts = {f"{role} {row['agent']}": str(row[name]) for row in column.rows() if row[name]}
+    return Said(column.name, tuple(texts.items())[-_TEXTS:]) if texts else None
+
+
+def _histogram(column: _Column) -> Histogram | None:
+    rows = column.rows()
+    if not rows:
+        return None
+    now = np.array([r[column.field.name] for r in rows if r["tick"] == rows[-1]["tick"]], dtype=np.float64)
+    now = now[np.isfinite(now)]
+    if len(now) < 2 or now.min() == now.max():
+        return None
+    # A long tail would leave nothing to see of the rest.
+    high = float(np.quantile(now, 0.9))
+    counts, edges = np.histogram(np.minimum(now, high), bins=_BINS)
+    return Histogram(column.name, column.unit, float(edges[0]), float(edges[-1]), tuple(counts.tolist()))
+
+
+def _bars(column: _Column) -> Bars | None:
+    name, size = column.field.name, column.field.type
+    # Another vector of the same length says what the entries are: the edges of brackets, for example.
+    seen = f"obs.{name.partition('.')[2]}"
+    others = [f.name for f in column.run.schema(column.table) if f.type == size and f.name.startswith("obs.")]
+    about = [other for other in others if other not in (seen, name)][:1]
+    rows = column.rows(*about)
+    if not rows:
+        return None
+    values = tuple(0.0 if v is None else float(v) for v in rows[-1][name])
+    names = [f"{v:,.0f}" for v in rows[-1][about[0]]] if about else [str(i) for i in range(len(values))]
+    return Bars(column.name, column.unit, tuple(names), values)
+
+
+def _latency(run: Run, episode: str) -> tuple[float, float] | None:
+    latest = run.latest("telemetry", episode, ["key", "value", "role"]) if "telemetry" in run.tables else None
+    if latest is None:
+        return None
+    rows = latest.slice(max(0, latest.num_rows - _ASKS)).to_pydict()
+    seconds = [v for k, v, r in zip(rows["key"], rows["value"], rows["role"], strict=True) if k == "seconds" and r]
+    if not seconds:
+        return None
+    low, high = np.quantile(seconds, [0.5, 0.95])
+    return float(low), float(high)
+
+
+def _faults(run: Run, episode: str) -> dict[str, int]:
+    table = run.rows_of("faults", episode, ["kind"]) if "faults" in run.tables else None
+    counts: dict[str, int] = {}
+    for kind in [] if table is None else table["kind"].cast("string").to_pylist():
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def last_sample(run: Run, label: Label, measure: str) -> float | None:
+    """The last sample of a measure in an episode; None if there is none."""
+    latest = run.latest("measures", label.id, [measure])
+    column = np.zeros(0) if latest is None else latest[measure].to_numpy()
+    sampled = column[~np.isnan(column)]
+    return float(sampled[-1]) if len(sampled) else None
