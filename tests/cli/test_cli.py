@@ -76,7 +76,7 @@ def test_validate_list_schema_and_help(here):
 
 def test_scenarios_that_come_with_it_are_found_by_name_from_any_folder(tmp_path):
     assert "tax_policy: valid, 7 cells" in simworld("validate", "tax_policy", cwd=tmp_path).stdout
-    assert "  tax_rational  Every" in simworld("list", "scenarios", cwd=tmp_path).stdout
+    assert "  tax_rational    Every" in simworld("list", "scenarios", cwd=tmp_path).stdout
     ran = simworld("run", "tax_polcy", cwd=tmp_path)
     assert ran.returncode == 2
     assert "nor a scenario that comes with simworld; did you mean 'tax_policy'?" in ran.stderr
