@@ -1,0 +1,63 @@
+"""The page on models shows commands that work: the one for any OpenAI-compatible server is run as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from simworld.scenario import load
+from simworld_analysis import open_run
+
+PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+COMMANDS = [line.strip() for line in PAGE.splitlines() if line.startswith("    simworld run")]
+TWO = "roles.worker: {kind: llm_worker, count: 2}"
+
+
+def test_the_command_for_any_server_runs_as_it_stands(llama, tmp_path):
+    (command,) = [c for c in COMMANDS if "PORT" in c]
+    command = command.replace("http://127.0.0.1:PORT/v1", llama).replace("NAME", "tiny")
+    words = shlex.split(command)[1:]
+    # smaller than the page's, and with answers that are nonsense: those of random weights
+    smaller = ["horizon=3", "roles.worker.count=4", "faults.most=1", "asking.limit=2"]
+    smaller += [
+        f"arms.us_2024_llm_workers={{{TWO}}}",
+        f"arms.llm_society={{{TWO}, roles.planner: {{kind: llm_planner}}}}",
+    ]
+    small = ["--episodes", "1", *(word for override in smaller for word in ("--set", override))]
+    done = subprocess.run(
+        [sys.executable, "-c", "from simworld.cli import main; main()", *words, *small],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    run = open_run(next((tmp_path / "runs").iterdir()))
+    assert run.manifest["models"] == {"default": ["openai/tiny"]}
+    # three periods of two workers in two arms, and the one move of two planners
+    assert len(run.table("asks")) == 2 * 3 * 2 + 2
+
+
+def test_every_command_names_a_model_that_a_scenario_accepts(tmp_path):
+    given = [shlex.split(command) for command in COMMANDS]
+    overrides = [words[words.index("--set") + 1].replace("PORT", "8000") for words in given if "--set" in words]
+    assert len(overrides) == 5
+    for override in overrides:
+        scenario = load("tax_policy", [override])
+        (model,) = {c.resolved["models"]["default"]["model"] for c in scenario.cells if "models" in c.resolved}
+        assert model.partition("/")[0] in {"openai", "anthropic"}
+
+
+def test_the_page_shows_every_key_of_a_model():
+    from simworld.scenario._models import AskingBlock, BudgetBlock, ModelBlock
+
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "temperature" in b]
+    shown = yaml.safe_load(block)
+    assert set(shown["models"]["default"]) == {f.alias or n for n, f in ModelBlock.model_fields.items()}
+    assert set(shown["asking"]) == set(AskingBlock.model_fields)
+    assert set(shown["budget"]) == set(BudgetBlock.model_fields)
