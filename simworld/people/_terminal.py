@@ -11,6 +11,8 @@ from typing import TextIO
 from simworld.people._person import PersonReply, PersonRequest
 
 _BLOCK = 4096
+_LOOK = 0.2
+"""Seconds between looks whether anybody still wants to know."""
 
 
 class Terminal:
@@ -20,6 +22,7 @@ class Terminal:
         self._source, self._out = source or sys.stdin, out or sys.stderr
         self._pending = b""
         self._ended = False
+        self._closed = False
 
     def reply(self, request: PersonRequest) -> PersonReply | None:
         """Show the question until there is an accepted answer, the deadline has passed, or the input ends."""
@@ -39,7 +42,8 @@ class Terminal:
                 return PersonReply(value, time.monotonic() - begun, "terminal")
 
     def close(self) -> None:
-        """The terminal is not ours to close."""
+        """Wait for nobody any more; the terminal itself is not ours to close."""
+        self._closed = True
 
     def _say(self, text: str) -> None:
         self._out.write(text)
@@ -50,12 +54,12 @@ class Terminal:
         deadline = None if seconds is None else time.monotonic() + seconds
         number = self._source.fileno()
         while b"\n" not in self._pending:
-            left = None if deadline is None else deadline - time.monotonic()
-            if self._ended or (left is not None and left <= 0):
+            left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
+            if self._ended or self._closed or left <= 0:
                 return None
             ready, _, _ = select.select([number], [], [], left)
             if not ready:
-                return None
+                continue
             # Past the buffers of TextIO: select knows nothing of what they hold.
             data = os.read(number, _BLOCK)
             self._ended = not data
