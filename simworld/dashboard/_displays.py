@@ -8,11 +8,11 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simworld.dashboard._live import Progress, View, render_view
 from simworld.dashboard._snapshot import Episode, Label, last_sample, read_episode, watched
-from simworld.execution import Board, EpisodeResult, Plan
+from simworld.execution import Board, EpisodeResult, Plan, Unwatched, Watcher
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,20 +30,7 @@ _SERIES = 6
 _PLAIN_EVERY = 5.0
 
 
-class Shown(Protocol):
-    """A display: a watcher of runs."""
-
-    def started(self, plan: Plan, board: Board) -> None:
-        """The run begins."""
-
-    def ended(self, result: EpisodeResult) -> None:
-        """An episode is over."""
-
-    def finished(self, run: Path, status: str, reason: str) -> None:
-        """The run is over, and its tables are sealed."""
-
-
-def make_display(kind: Display, console: Console) -> Shown:
+def make_display(kind: Display, console: Console) -> Watcher:
     """The display of a kind; ``auto`` is live on a terminal, plain in a pipe or in continuous integration."""
     if kind == "auto":
         kind = "live" if console.is_terminal and not os.environ.get("CI") else "plain"
@@ -51,7 +38,7 @@ def make_display(kind: Display, console: Console) -> Shown:
         return LiveDisplay(console)
     if kind == "plain":
         return _Plain()
-    return _Json() if kind == "json" else _Quiet()
+    return _Json() if kind == "json" else Unwatched()
 
 
 class _Polled:
@@ -258,19 +245,6 @@ class _Json(_Polled):
 
     def _record(self, event: str, **values: object) -> None:
         _say(json.dumps({"event": event, **values}))
-
-
-class _Quiet:
-    """Nothing."""
-
-    def started(self, plan: Plan, board: Board) -> None:
-        """Nothing."""
-
-    def ended(self, result: EpisodeResult) -> None:
-        """Nothing."""
-
-    def finished(self, run: Path, status: str, reason: str) -> None:
-        """Nothing."""
 
 
 def _say(line: str) -> None:

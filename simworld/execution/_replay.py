@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from simworld.execution._episode import tape_path
 from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import changed_sources, import_folder
 from simworld.execution._spec import EpisodeSpec
-from simworld.kernel import Acts, Answer, Array, Ask, Broker, Kernel, Members, Tape
+from simworld.kernel import Broker, Kernel, Silent, Tape
 from simworld.recording import Environment, Link, damaged_files, read_links, read_manifest
 
 _SHOWN = 5
@@ -124,7 +124,7 @@ class _Differs(Exception):  # noqa: N818  a signal within this module, never an 
     """The first moment that is not the same."""
 
 
-class _Checker:
+class _Checker(Silent):
     """A recorder that keeps nothing and compares every link."""
 
     def __init__(self, links: Sequence[Link]) -> None:
@@ -142,30 +142,6 @@ class _Checker:
                 where if (expected[0], expected[1]) == (tick, priority) else f"{where} (replay: tick {tick})"
             )
         self.number += 1
-
-    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
-        """Nothing."""
-
-    def left(self, role: str, tick: int, members: Members) -> None:
-        """Nothing."""
-
-    def decided(self, role: str, tick: int, acts: Acts) -> None:
-        """Nothing."""
-
-    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
-        """Nothing."""
-
-    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:
-        """Nothing."""
-
-    def sampled(self, tick: int, values: Mapping[str, float]) -> None:
-        """Nothing."""
-
-    def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
-        """Nothing."""
-
-    def faulted(self, tick: int, role: str, member: int, decision: int, fault: tuple[str, str]) -> None:
-        """Nothing."""
 
 
 def _unlike(recorded: Environment) -> str:

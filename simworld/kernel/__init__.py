@@ -7,7 +7,7 @@ from simworld.kernel._fields import Array, Field, Members, Role
 from simworld.kernel._individuals import Individuals
 from simworld.kernel._kernel import Kernel, Outer
 from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
-from simworld.kernel._recorder import Recorder
+from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
 from simworld.kernel._tape import Tape, read_tape
 from simworld.kernel._world import Acts, Moment, Turn, World
@@ -41,6 +41,7 @@ __all__ = [
     "Rounds",
     "Seat",
     "Seats",
+    "Silent",
     "Tape",
     "Turn",
     "Value",

@@ -39,3 +39,34 @@ class Recorder(Protocol):
 
     def linked(self, tick: int, priority: int, link: bytes) -> None:
         """A moment is over; its link extends the hash chain."""
+
+
+class Silent:
+    """A recorder that takes note of nothing; whoever cares for one thing overrides that."""
+
+    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
+        """Nothing."""
+
+    def left(self, role: str, tick: int, members: Members) -> None:
+        """Nothing."""
+
+    def decided(self, role: str, tick: int, acts: Acts) -> None:
+        """Nothing."""
+
+    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
+        """Nothing."""
+
+    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:
+        """Nothing."""
+
+    def sampled(self, tick: int, values: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
+        """Nothing."""
+
+    def faulted(self, tick: int, role: str, member: int, decision: int, fault: tuple[str, str]) -> None:
+        """Nothing."""
+
+    def linked(self, tick: int, priority: int, link: bytes) -> None:
+        """Nothing."""
