@@ -6,13 +6,13 @@
     ├── UserError            bad input: one clear line, exit code 2, nothing written
     │   ├── ScenarioError    a scenario file, an override or a parameter in it
     │   ├── RunError         a run directory: missing, foreign, locked, unwritable, damaged
-    │   └── ModelError       a provider rejects every ask alike: no key, no such model
+    │   ├── ModelError       a provider rejects every ask alike: no key, no such model
+    │   └── TapeError        a tape is damaged, cannot be written, or does not fit what is asked
     ├── ContractError        a world or a mind broke its contract: a bug in its code
     │   ├── ActionError      an action outside what the role declares
     │   └── ChanceError      an address drawn twice, or a draw outside the addressed streams
     ├── AskError             an ask that is malformed, or without anybody to answer it
-    ├── BudgetError          the run's budget does not allow another ask: a clean end, not a failure
-    └── TapeError            the tape does not fit what is asked
+    └── BudgetError          the run's budget does not allow another ask: a clean end, not a failure
 
 Context is added with ``add_note``, never by wrapping or copying an exception.
 """
@@ -74,5 +74,5 @@ class BudgetError(SimworldError):
     """The run's budget does not allow another ask: the run ends cleanly, and goes on with a larger one."""
 
 
-class TapeError(SimworldError):
-    """The tape does not fit the question that is asked."""
+class TapeError(UserError):
+    """A tape is damaged, cannot be written, or does not fit the question that is asked."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import sys
+from typing import NoReturn
 
 import click
 
@@ -61,20 +64,33 @@ def cli() -> None:
     """Simulate societies of heterogeneous agents, study their behaviour, and rewind them."""
 
 
+def _refuse(message: str) -> NoReturn:
+    """Say what is wrong, a line each, and end with exit code 2."""
+    with contextlib.suppress(OSError):
+        click.echo("\n".join(f"error: {line}" for line in message.splitlines()), err=True)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the command: user errors are one line and exit code 2, Ctrl-C is exit code 130."""
     # Before anything imports numpy: with other numbers of threads, bits differ.
     pin_threads()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign shows a question mark instead.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
-        sys.exit(cli.main(standalone_mode=False) or 0)
+        sys.exit(cli.main(prog_name="simworld", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        where = f" (see {error.ctx.command_path} --help)" if isinstance(error, click.UsageError) and error.ctx else ""
+        _refuse(f"{error.format_message()}{where}")
     except UserError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(2)
+        _refuse(str(error))
+    except OSError as error:
+        # Whatever a world or a mind raises is kept in its episode: this is the disk, or the terminal.
+        _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         sys.exit(130)

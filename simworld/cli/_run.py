@@ -58,7 +58,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     outcome = execute(Order(loaded, out, jobs, new), shown)
     if display not in {"json", "none"}:
         if outcome.finished_before:
-            console.print(f"this scenario was run before: {outcome.run} (another run of it: --new)", soft_wrap=True)
+            click.echo(f"this scenario was run before: {outcome.run} (another run of it: --new)")
         summary = summarise(outcome.run, loaded.model.measures)
         console.print(render_summary(summary, console.width))
     sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,21 +51,33 @@ def _show_run(run: Run, measures: list[str], as_json: bool) -> int:
 
     summary = summarise(run.path, measures)
     if as_json:
-        click.echo(json.dumps(summary.as_dict()))
+        click.echo(json.dumps(_finite(summary.as_dict()), allow_nan=False))
     else:
         console = wide_console()
         console.print(render_summary(summary, console.width))
     return 0
 
 
+def _finite(value: Any) -> Any:
+    """Plain data with null for what is not a number: JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _show_errors(run: Run, as_json: bool) -> int:
     rows = run.arrow("episodes", columns=["episode", "arm", "seed", "error"]).to_pylist()
-    failed = [row for row in rows if row["error"]]
+    notes = run.arrow("telemetry", columns=["episode", "key", "text"]).to_pylist()
+    traces = {note["episode"]: note["text"] for note in notes if note["key"] == "traceback"}
+    failed = [{**row, "traceback": traces.get(row["episode"], "")} for row in rows if row["error"]]
     if as_json:
         click.echo(json.dumps(failed))
         return 0
     for row in failed:
         click.echo(f"episode {row['episode']} (arm {row['arm'] or '-'}, seed {row['seed']}): {row['error']}")
+        click.echo(row["traceback"])
     if not failed:
         click.echo("no episode failed")
     return 0
@@ -73,12 +86,12 @@ def _show_errors(run: Run, as_json: bool) -> int:
 def _show_agent(run: Run, which: dict[str, Any], as_json: bool) -> int:
     """Everything that the tables and the tape hold about one decision."""
     role, _, number = which["agent"].partition(":")
-    if not number.isdigit():
+    if not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise RunError(f"--agent {which['agent']!r}; accepted: ROLE:NUMBER, for example worker:3")
     row, schema = _decision(run, role, int(number), which)
     asks = _asks(run, role, int(number), row)
     if as_json:
-        click.echo(json.dumps({"decision": row, "asks": asks}, default=str))
+        click.echo(json.dumps(_finite({"decision": row, "asks": asks}), default=str, allow_nan=False))
         return 0
     click.echo(f"{role} {number}, episode {row['episode']}, tick {row['tick']}, decision {row['decision']}")
     units = {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in schema}
@@ -105,7 +118,7 @@ def _decision(run: Run, role: str, number: int, which: dict[str, Any]) -> tuple[
     rows = rows.filter(pc.equal(rows["episode"].cast("string"), episode or ""))
     if rows.num_rows == 0:
         raise RunError(f"{run.path}: no decisions of {role}:{number} in episode {episode or '(any)'}")
-    tick = which["tick"]
+    tick = which["tick"] if which["tick"] is None else min(which["tick"], 2**63 - 1)
     at = rows if tick is None else rows.filter(pc.equal(rows["tick"], tick))
     if at.num_rows == 0:
         ticks = rows["tick"]

@@ -180,9 +180,9 @@ class LiveDisplay(_Polled):
     def _look_at_episode(self, run: Run) -> None:
         labels = [Label(*self._plan.labels[number]) for number, _ in self._board.running()]
         if labels and self._measures:
-            if not self._watch:
-                self._watch = tuple(watched(run, labels[0]))
-            self._episode = read_episode(run, labels[0], self._measures, self._watch) or self._episode
+            # Without a word from the scenario, anew each time: a table that had no rows may have some now.
+            watch = self._watch or watched(run, labels[0])
+            self._episode = read_episode(run, labels[0], self._measures, watch) or self._episode
 
     def _look_at_arms(self, run: Run) -> None:
         if not self._measures or "episodes" not in run.sizes():

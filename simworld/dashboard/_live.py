@@ -102,10 +102,10 @@ def _progress(progress: Progress, width: int) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 
     ended = f"{progress.ended}/{progress.episodes} episodes"
-    failed = f", [red]{progress.failed} failed[/]" if progress.failed else ""
+    failed = f", {progress.failed} failed" if progress.failed else ""
     left = "" if progress.left is None else f", {_clock(progress.left)} left"
     words = f"{ended}{failed}, {_clock(progress.elapsed)} elapsed{left}"
-    head = Text.from_markup(f"[bold]{progress.name}[/]  {words}  [dim]{progress.run}[/]", overflow="ellipsis")
+    head = Text.assemble((progress.name, "bold"), f"  {words}  ", (progress.run, "dim"), overflow="ellipsis")
     head.no_wrap = True
     head.append("\n")
     room = max(10, width - 6)

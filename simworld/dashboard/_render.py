@@ -12,6 +12,7 @@ from simworld.dashboard._summary import Estimate, Summary
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 COLOURS = {"success": "green", "partial": "yellow", "running": "cyan", "interrupted": "yellow", "budget": "yellow"}
 _GAP = 3
@@ -54,7 +55,7 @@ def _head(summary: Summary) -> RenderableType:
     counts += [f"${summary.spent['usd']:,.4f}"] if summary.spent.get("usd") else []
     counts += [f"{summary.faults:,} faults"] if summary.faults else []
     counts += [f"{summary.seconds:.1f} s of episodes"]
-    return Text.from_markup(f"\n[bold]{summary.name}[/] [{colour}]{summary.status}[/]  {', '.join(counts)}")
+    return Text.assemble("\n", (summary.name, "bold"), " ", (summary.status, colour), f"  {', '.join(counts)}")
 
 
 def _groups(summary: Summary, width: int) -> list[list[str]]:
@@ -82,7 +83,7 @@ def _heading(measure: str) -> list[str]:
     return [" ".join(words[:cut]), " ".join(words[cut:])]
 
 
-def _table(headings: Sequence[str]) -> Table:
+def _table(headings: Sequence[str | Text]) -> Table:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -94,11 +95,13 @@ def _table(headings: Sequence[str]) -> Table:
 
 
 def _values_table(summary: Summary, measures: Sequence[str]) -> RenderableType:
+    from rich.text import Text  # noqa: PLC0415
+
     units = {m: summary.units.get(m, "") for m in measures}
-    table = _table(["\n".join([*_heading(m), *([f"[dim]{units[m]}[/]"] if units[m] else [])]) for m in measures])
+    table = _table([Text.assemble("\n".join(_heading(m)), (f"\n{units[m]}".rstrip(), "dim")) for m in measures])
     for variant in summary.variants:
         row = summary.values[variant]
-        table.add_row(variant or "all", *(_cell(row[m]) for m in measures))
+        table.add_row(Text(variant or "all"), *(_cell(row[m]) for m in measures))
     return table
 
 
@@ -115,7 +118,7 @@ def _differences(summary: Summary) -> list[RenderableType]:
         low, high = e.mean - e.half_width, e.mean + e.half_width
         interval = "one seed: none" if np.isnan(e.half_width) else f"{number(low)} to {number(high)}"
         cells = [*([] if one else [difference.baseline]), number(e.mean, sign=True), interval, str(e.episodes)]
-        table.add_row(variant, *cells)
+        table.add_row(Text(variant), *map(Text, cells))
     return [Text(f"{measure}: {what}, paired by seed", style="italic"), table]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,7 +47,9 @@ def build_seating(
     Raises:
         ScenarioError: A constructor refuses its parameters, or a mind does not fit its role.
     """
-    known = {role.name: role for role in world.roles}
+    sizes = {role.name: sum(int(b["count"]) for b in resolved["roles"].get(role.name, ())) for role in world.roles}
+    known = {role.name: role.sized(sizes) for role in world.roles}
+    _checked(lambda: world.check(sizes), (places or {}).get("world", "world"))
     seating: dict[str, list[Group]] = {}
     for name, groups in resolved["roles"].items():
         seating[name] = []
@@ -55,14 +58,33 @@ def build_seating(
             params = {k: v for k, v in block.items() if k not in {"kind", "count"}}
             found = find("agent", str(block["kind"]))
             made = build(found, params, where)
-            if isinstance(made, Cohort):
-                mind = made
-            else:
-                assert isinstance(made, Agent)
-                mind = Individuals(partial(build, found, params))  # type: ignore[arg-type]
+            mind = made if isinstance(made, Cohort) else Individuals(_Maker(found.kind, params))
             _check_fit(where, str(block["kind"]), mind, known[name])
+            assert isinstance(made, Cohort | Agent)
+            _checked(partial(made.check, known[name]), where)
             seating[name].append(Group(mind, int(block["count"]), _label(block, mind, resolved)))
     return seating
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes one agent after the other; plain data, so that an episode can be pickled."""
+
+    kind: str
+    params: Mapping[str, Any]
+
+    def __call__(self) -> Agent:
+        made = build(find("agent", self.kind), self.params)
+        assert isinstance(made, Agent)
+        return made
+
+
+def _checked(check: Callable[[], None], where: str) -> None:
+    """Ask a world or a mind whether it can be used like this. Raises ScenarioError."""
+    try:
+        check()
+    except ValueError as error:
+        raise ScenarioError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def _label(block: Mapping[str, Any], mind: Cohort, resolved: Mapping[str, Any]) -> str:

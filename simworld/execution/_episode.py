@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, RunError, TapeError, UserError
+from simworld.errors import BudgetError, ModelError, RunError, TapeError
 from simworld.execution._board import Slot
 from simworld.execution._build import Seating, build_society
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, World, read_tape
+from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, World, lasting, read_tape
 from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables
 
+_LOOK = 0.05
+"""Seconds between reports of progress."""
 _PACKAGE = Path(__file__).parents[1]
 
 
@@ -27,13 +31,11 @@ def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
     """The asks of an episode of a run with their answers; none if it asked nobody.
 
     Raises:
-        RunError: Its tape is damaged.
+        TapeError: Its tape is damaged.
     """
     path = tape_path(run, episode)
-    try:
-        yield from read_tape(path) if path.exists() else ()
-    except TapeError as error:
-        raise RunError(str(error)) from error
+    if path.exists():
+        yield from read_tape(path)
 
 
 def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None) -> EpisodeResult:
@@ -62,17 +64,18 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
     kernel.attach(recorder, broker)
     status, error = "success", ""
     try:
-        while kernel.step():
-            if slot is not None and slot.tick(kernel.tick):
-                status = "interrupted"
-                break
+        with _reported(kernel, slot):
+            kernel.run()
+        status = "success" if kernel.closed else "interrupted"
     except BudgetError:
         status = "interrupted"
-    except (TapeError, UserError, OSError):
+    except (TapeError, RunError, ModelError):
+        # These concern the run: the disk, the tape, a provider that rejects every ask.
         recorder.abandon()
         raise
-    except Exception as failure:  # noqa: BLE001  kept as data: the row of this episode holds the traceback
+    except (Exception, SystemExit) as failure:  # noqa: BLE001  kept as data: the row of this episode tells it
         status, error = "failed", _told(failure, f"seed {spec.seed}, tick {kernel.tick}")
+        recorder.telemetry("traceback", lasting("".join(traceback.format_exception(failure))))
     finally:
         # What is under way is paid for: an episode that goes on later finds it on its tape.
         broker.close(wait=status == "interrupted")
@@ -98,13 +101,35 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
     )
 
 
-def _told(failure: Exception, when: str) -> str:
-    """A failure in one line that says where and when, then its traceback."""
+@contextmanager
+def _reported(kernel: Kernel, slot: Slot | None) -> Iterator[None]:
+    """Reports the tick from a thread of its own, and halts the kernel if a stop is asked for."""
+    if slot is None:
+        yield
+        return
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK):
+            if slot.tick(kernel.tick):
+                kernel.halt()
+
+    watcher = threading.Thread(target=look, name="simworld-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _told(failure: BaseException, when: str) -> str:
+    """A failure in one line that says what, where and when: the same words every time."""
     own = [f for f in traceback.extract_tb(failure.__traceback__) if Path(f.filename).parent.parent != _PACKAGE]
     places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in own[-1:]]
     words = "; ".join([*places, *getattr(failure, "__notes__", ()), when])
     said = " ".join(str(failure).split())
-    return f"{type(failure).__name__}: {said} ({words})\n\n{''.join(traceback.format_exception(failure))}"
+    return lasting(f"{type(failure).__name__}: {said} ({words})")
 
 
 def _recorder(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeRecorder:

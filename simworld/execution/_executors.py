@@ -8,8 +8,8 @@ import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
-from multiprocessing import get_context
+from contextlib import closing, contextmanager
+from multiprocessing import active_children, get_context
 from typing import Protocol
 
 from simworld.errors import RunError
@@ -61,8 +61,13 @@ class LocalProcesses:
         for name in VARIABLES:
             os.environ[name] = "1"  # inherited by the workers, which import numpy afresh
         waiting = list(reversed(specs))
-        with ProcessPoolExecutor(
-            self._jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=(self._board, self._conditions)
+        with _ended_at_once(
+            ProcessPoolExecutor(
+                self._jobs,
+                mp_context=get_context("spawn"),
+                initializer=_begin,
+                initargs=(self._board, self._conditions),
+            )
         ) as pool:
             flying: set[Future[EpisodeResult]] = set()
             while (waiting and not self._board.stopping) or flying:
@@ -71,6 +76,19 @@ class LocalProcesses:
                 done, flying = wait(flying, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield _result(future)
+
+
+@contextmanager
+def _ended_at_once(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """A pool whose workers are waited for, unless something is raised: then they are stopped, whatever they do."""
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in active_children():
+            worker.kill()
+        raise
+    pool.shutdown()
 
 
 def _result(future: Future[EpisodeResult]) -> EpisodeResult:

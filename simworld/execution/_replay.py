@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from simworld.errors import RunError
@@ -13,7 +13,7 @@ from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import changed_sources, import_folder
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Broker, Kernel, Silent, Tape
-from simworld.recording import Environment, Link, damaged_files, read_links, read_manifest
+from simworld.recording import Environment, Link, Manifest, damaged_files, read_links, read_manifest
 
 _SHOWN = 5
 
@@ -37,8 +37,8 @@ class Replay:
 
     run: Path
     episodes: tuple[EpisodeReplay, ...]
-    damaged: tuple[str, ...] = ()
-    """Sealed files whose digest is not the one in run.json."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What is wrong with its sealed files, by their paths."""
     unlike: tuple[str, ...] = ()
     """What here differs from where the run was recorded: versions, CPU, the code beside the scenario."""
 
@@ -52,19 +52,20 @@ class Replay:
         moments = sum(e.moments for e in self.episodes)
         if self.identical:
             plural = "" if len(self.episodes) == 1 else "s"
-            return [f"identical: {len(self.episodes)} episode{plural}, {moments:,} moments"]
+            return [f"identical: {len(self.episodes)} episode{plural}, {moments:,} moments", *self.unlike]
         differing = [e for e in self.episodes if e.difference]
         lines = [f"{e.episode} (arm {e.arm or '-'}, seed {e.seed}): {e.difference}" for e in differing[:_SHOWN]]
         if len(differing) > _SHOWN:
             lines.append(f"and {len(differing) - _SHOWN} more of {len(self.episodes)} episodes")
-        return [*lines, *(f"{name}: its digest is not the one in run.json" for name in self.damaged), *self.unlike]
+        return [*lines, *(f"{name}: {what}" for name, what in self.damaged.items()), *self.unlike]
 
     def as_dict(self) -> dict[str, object]:
         """The result as plain data."""
         return {
             "run": str(self.run),
             "identical": self.identical,
-            "damaged": self.damaged,
+            "damaged": dict(self.damaged),
+            "notes": list(self.unlike),
             "episodes": [asdict(e) for e in self.episodes],
         }
 
@@ -83,6 +84,10 @@ def replay_run(
         RunError: Not a run directory, nothing finished in it, or an episode that it does not have.
     """
     manifest = read_manifest(run)
+    damaged = damaged_files(run, manifest)
+    if any("/chain/" in name or "/episodes/" in name for name in damaged):
+        # What would be compared with is not what was recorded.
+        return Replay(run, (), damaged)
     recorded = read_links(run)
     specs = [s for s in specs_of_run(run, manifest) if s.id in recorded]
     known = {s.id for s in specs}
@@ -96,10 +101,8 @@ def replay_run(
     for done, spec in enumerate(chosen):
         advance(done, len(chosen))
         results.append(_replay_episode(spec, recorded[spec.id]))
-    changed = changed_sources(manifest, import_folder(run, manifest))
-    unlike = [_unlike(manifest.environment), f"note: changed since it was run: {', '.join(changed)}" if changed else ""]
-    damaged = tuple(damaged_files(run, manifest))
-    return Replay(run, tuple(results), damaged, tuple(note for note in unlike if note))
+    replay = Replay(run, tuple(results), damaged)
+    return replace(replay, unlike=tuple(_notes(run, manifest, replay.identical)))
 
 
 def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
@@ -142,6 +145,18 @@ class _Checker(Silent):
                 where if (expected[0], expected[1]) == (tick, priority) else f"{where} (replay: tick {tick})"
             )
         self.number += 1
+
+
+def _notes(run: Path, manifest: Manifest, identical: bool) -> Iterator[str]:
+    """What one should know beside the result."""
+    if not manifest.tables:
+        yield "note: its tables were not checked, as run.json has no digests: the run did not come to its end"
+    if not identical:
+        changed = changed_sources(manifest, import_folder(run, manifest))
+        if changed:
+            yield f"note: changed since it was run: {', '.join(changed)}"
+        if unlike := _unlike(manifest.environment):
+            yield unlike
 
 
 def _unlike(recorded: Environment) -> str:

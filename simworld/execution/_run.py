@@ -140,7 +140,8 @@ class _Run:
         missing = [s for s in specs if s.id not in finished]
         before = read_manifest(self._run).spent
         self._board.carry(Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0)))
-        self._update(status="running", reason="", ended=None, done=len(finished))
+        # Digests of an earlier end are those of files that this process may write again.
+        self._update(status="running", reason="", ended=None, done=len(finished), tables={})
         plan = Plan(
             self._run,
             scenario.name,
@@ -203,7 +204,7 @@ def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
     """A run is a success only if its own tables say so."""
     failed = [r for r in rows if r.status != "success"]
     if failed:
-        first = (failed[0].error or "").partition("\n")[0]
+        first = failed[0].error or ""
         status = "error" if len(failed) == len(rows) else "partial"
         return status, f"{len(failed)} of {len(rows)} episodes failed: {first}"
     decisions, faults = sum(r.decisions for r in rows), sum(r.faults for r in rows)

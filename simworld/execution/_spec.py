@@ -54,6 +54,6 @@ class EpisodeResult:
     moments: int = 0
     chain: str = ""
     error: str = ""
-    """Traceback of a failed episode."""
+    """What a failed episode failed of."""
     seconds: float = 0.0
     """Wall time: telemetry."""

@@ -168,6 +168,9 @@ def _plain(value: object) -> Json:
         return {key: _plain(inner) for key, inner in value.model_dump(by_alias=True, exclude_unset=True).items()}
     if isinstance(value, list):
         return [_plain(entry) for entry in value]
+    if isinstance(value, str):
+        # Models do send lone surrogates: no table can hold them.
+        return value.encode(errors="replace").decode()
     plain: Json = value  # type: ignore[assignment]  # validated against a JSON schema
     return plain
 

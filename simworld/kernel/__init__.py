@@ -10,6 +10,7 @@ from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, 
 from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
 from simworld.kernel._tape import Tape, read_tape
+from simworld.kernel._words import lasting
 from simworld.kernel._world import Acts, Moment, Turn, World
 
 __all__ = [
@@ -47,5 +48,6 @@ __all__ = [
     "Value",
     "World",
     "answer_digest",
+    "lasting",
     "read_tape",
 ]

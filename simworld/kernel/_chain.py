@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from simworld.kernel._world import Acts
 
 _END = Struct("<qq").pack
+_FOLD = 4096
 
 
 class Chain:
@@ -37,7 +38,8 @@ class Chain:
     def decided(self, roster: Roster, tick: int, acts: Acts) -> None:
         """What members of a role saw, did and showed."""
         role = acts.role
-        if not roster.plain or acts.mind or acts.since != tick:
+        since = acts.since
+        if not roster.plain or acts.mind or since.__class__ is not int or since != tick:
             self._decided(tick, role, acts)
             return
         # The ordinary case by far: the declared fields and the number of members fix all lengths.
@@ -55,8 +57,12 @@ class Chain:
 
     def note(self, kind: str, names: Sequence[str | int], *values: Array) -> None:
         """Anything else: every part comes with its length."""
-        self._noted.append(_sized(ascii((kind, *names, len(values))).encode()))
-        self._noted.extend(_sized(_bytes(v)) for v in values)
+        noted = self._noted
+        if len(noted) > _FOLD:
+            # A world of callback entries alone may note without end before the next link.
+            noted[:] = [b"folded", sha256(b"".join(noted)).digest()]
+        noted.append(_sized(ascii((kind, *names, len(values))).encode()))
+        noted.extend(_sized(_bytes(v)) for v in values)
 
     def close(self, tick: int, priority: int) -> bytes:
         """Take everything noted into a new link."""

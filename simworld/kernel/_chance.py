@@ -100,7 +100,7 @@ class Chance:
         for lo, hi in _runs(members):
             first, last = int(members[lo]), int(members[hi - 1])
             block, skip = divmod(first * size, 4)
-            raw = self._at(stream, block, index, 0, 0).random(skip + (last - first + 1) * size)
+            raw = self._at(stream, block, index, size - 1, 0).random(skip + (last - first + 1) * size)
             rows = raw[skip:].reshape(-1, size)
             out[lo:hi] = rows if len(rows) == hi - lo else rows[members[lo:hi] - first]
 
@@ -110,11 +110,17 @@ class Chance:
             chunk = int(members[lo]) // _CHUNK
             hi = int(np.searchsorted(members, (chunk + 1) * _CHUNK))
             places = members[lo:hi] - chunk * _CHUNK
-            generator = self._at(stream, 0, index, chunk, 1)
+            generator = self._at(stream, 0, index, chunk, _place(method, size))
             many = (int(places[-1]) + 1) * size
             raw = generator.standard_normal(many) if method == "normal" else generator.standard_exponential(many)
             out[lo:hi] = raw.reshape(-1, size)[places]
             lo = hi
+
+
+def _place(method: str, size: int) -> int:
+    """Last word of the counter: draws of another method or width never share their raw numbers."""
+    sort = 1 if size == 1 else 4 + size
+    return sort if method == "normal" else sort + (1 << 32)
 
 
 def _runs(members: Members) -> list[tuple[int, int]]:

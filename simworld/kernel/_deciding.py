@@ -157,6 +157,7 @@ def resumed(roster: Roster, members: Iterable[int], draw: Draw) -> list[Part]:
         numbers = np.array(who, dtype=np.int64)
         taken = [roster.suspended.pop(m) for m in who]
         decisions = np.array([s.decision for s in taken], dtype=np.int64)
+        freeze(numbers)
         seen = {
             k: v if k in roster.shared else np.concatenate([s.seen[k] for s in taken]) for k, v in taken[0].seen.items()
         }

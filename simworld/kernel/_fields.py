@@ -115,6 +115,8 @@ class Role:
     def __post_init__(self) -> None:
         """Check the declaration itself."""
         _check_name("role", self.name)
+        if self.name == "world":
+            raise ContractError("role name 'world': that is what the world's own streams of chance are called")
         for kind, declared in (("obs", self.obs), ("act", self.act), ("traits", self.traits)):
             names = [f.name for f in declared]
             if len(set(names)) < len(names):
@@ -151,6 +153,15 @@ def _check_name(what: str, name: str) -> None:
         raise ContractError(f"{what} name {name!r}: letters, digits and underscores are accepted")
 
 
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written down: a lone surrogate cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def freeze(array: Array) -> None:
     """Make an array read-only."""
     # By position: the keyword takes three times as long, and this is done for every array of every moment.
@@ -169,9 +180,9 @@ def as_field(declared: Field, values: object, what: str) -> Array:
         raise ActionError(f"{what} {declared.name!r}: found values of several shapes; accepted: one") from error
     found = array.dtype
     if declared.dtype == "str":
-        strange = [v for v in array.flat if not isinstance(v, str)]
+        strange = [v for v in array.flat if not isinstance(v, str) or not _is_unicode(v)]
         if strange:
-            raise ActionError(f"{what} {declared.name!r}: found {strange[0]!r}; accepted: str")
+            raise ActionError(f"{what} {declared.name!r}: found {strange[0]!a}; accepted: str, in Unicode")
     elif array.size and not (found.kind in _KINDS[declared.dtype] and np.can_cast(found, declared.numpy_dtype)):
         raise ActionError(f"{what} {declared.name!r}: found {found}; accepted: {declared.dtype}")
     return array.astype(declared.numpy_dtype, copy=False)

@@ -109,7 +109,7 @@ class _Thought:
                 self._why_not = f"must be picklable ({error})"
         try:
             result = self.agent.act(seen, self.seat)
-        except Exception as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
+        except (Exception, SystemExit) as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
             self._fail(error)
             return
         if inspect.iscoroutine(result):
@@ -127,7 +127,7 @@ class _Thought:
         except StopIteration as stop:
             self._decide(stop.value)
             return
-        except Exception as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
+        except (Exception, SystemExit) as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
             self._fail(error)
             return
         own = (self._seats.role.name, self.seat.member, int(self._seats.decisions[self.place]))
@@ -151,7 +151,7 @@ class _Thought:
             raise ActionError(f"{self}: found {result!r}; accepted: action fields by name")
         self.action = result
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         if self.agent.fallback is None or isinstance(error, SimworldError):
             error.add_note(f"in {self}")
             raise error
@@ -212,7 +212,7 @@ def _column(field: Field, thoughts: Sequence[_Thought], values: Sequence[Any], w
     sure = None if field.shape else _SURE[field.dtype]
     for place, value in enumerate(values):
         # One by one: what is accepted from one agent must not depend on what the others do.
-        if value.__class__ is sure and (not isinstance(value, int) or -_LARGE <= value < _LARGE):
+        if value.__class__ is sure and sure is not str and (not isinstance(value, int) or -_LARGE <= value < _LARGE):
             column[place] = value
         elif value is not None:
             one = as_field(field, value, f"{thoughts[place]}: {what}")

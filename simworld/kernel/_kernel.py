@@ -120,10 +120,10 @@ class Kernel:
             raise ContractError("a moment is already begun: finish it first")
         if not self._started:
             self._start()
-        society, world = self._society, self.world
+        society, on_event = self._society, self.world.on_event
         turn, heap = society.turn, society.agenda.heap
         stop = self.horizon if until is None or until > self.horizon else until
-        while heap and not society.ended:
+        while heap and not society.over:
             entry = heap[0]
             tick = entry[0]
             if tick >= stop:
@@ -138,12 +138,16 @@ class Kernel:
                 if moment is not None:
                     return moment
             else:
-                world.on_event(entry[3], entry[4], turn)
+                on_event(entry[3], entry[4], turn)
                 if society.leaving:
                     society.settle()
-        if until is None or until > self.horizon or society.ended:
+        if society.ended or (not society.over and (until is None or until > self.horizon)):
             self._close()
         return None
+
+    def halt(self) -> None:
+        """Stop before the next entry, from any thread: whoever runs the episode finds it not closed."""
+        self._society.over = True
 
     def finish(self, moment: Moment, outer: Outer | None = None) -> None:
         """Fill in outer decisions, write rows, step the world once with all actions, and extend the chain.
@@ -208,9 +212,11 @@ class Kernel:
                 return
         else:
             members = due[0]  # type: ignore[assignment]
+            freeze(members)  # a copied agenda holds copied arrays
         role, tick, drawn = roster.role, moment.tick, self._society.drawn
         seen = self._society.observe(roster, members)
         decisions = roster.begin(members)
+        freeze(decisions)
         if len(roster.minds) == 1:
             rows = members if roster.dense else roster.rows[members]
             seats = Seats(role, tick, members, rows, decisions, drawn)
@@ -260,7 +266,7 @@ class Kernel:
             self.world.reset(self._society.turn)
             self._society.settle()
             # However many are due at tick 0, that is no loop yet.
-            self._society.forget()
+            self._society.begun()
 
     def _close(self) -> None:
         """End the episode: a closing row for everybody present, and a last link."""

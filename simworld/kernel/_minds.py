@@ -6,9 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import ClassVar, Literal, TypeAlias
 
-from simworld.errors import ContractError
+from simworld.errors import ActionError, ContractError
 from simworld.kernel._asks import Answer, Ask, Json
 from simworld.kernel._fields import Array, Field, Members, Role
+from simworld.kernel._words import lasting
 
 Draw: TypeAlias = Callable[[str, str, int, Members, tuple[int, ...]], Array]
 """(method, stream, tick, members, width) -> draws: the kernel's guarded door to chance."""
@@ -76,9 +77,13 @@ class Seats:
 
     def fault(self, place: int, kind: str, detail: str = "") -> None:
         """Flag the decision at this place: its action is a fallback, not the mind's own."""
+        if kind.__class__ is not str or detail.__class__ is not str or not kind:
+            raise ActionError(
+                f"role {self.role.name!r}: fault({kind!r}, {detail!r}); accepted: a kind and a detail, texts"
+            )
         if self.faults is None:
             self.faults = {}
-        self.faults[place] = (kind, detail)
+        self.faults[place] = (lasting(kind), lasting(detail))
 
     def ask(self, place: int) -> Asking:
         """The way to ask for the member at this place."""
@@ -152,6 +157,9 @@ class Agent(ABC):
     fallback: ClassVar[Action | None] = None
     """What it does, flagged as a fault, if deciding fails; without one a failure ends the episode."""
 
+    def check(self, role: Role) -> None:  # noqa: B027  most agents fit any role with the fields that they need
+        """Raise ValueError if it does not fit this role, whose shapes are in numbers; asked before a run starts."""
+
     def join(self, seat: Seat) -> None:  # noqa: B027  most agents need nothing
         """Called once when the agent takes its seat."""
 
@@ -173,6 +181,9 @@ class Cohort(ABC):
     """Whom they ask; checked before a run starts."""
     prompts: ClassVar[Mapping[str, str]] = {}
     """Texts that they ask with, by name: their SHA-256, for the record."""
+
+    def check(self, role: Role) -> None:  # noqa: B027  most cohorts fit any role with the fields that they need
+        """Raise ValueError if it does not fit this role, whose shapes are in numbers; asked before a run starts."""
 
     def join(self, seats: Seats) -> None:  # noqa: B027  a stateless cohort needs nothing
         """Called with the seats of those who join; their rows follow those already there."""

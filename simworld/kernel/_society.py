@@ -50,6 +50,9 @@ class Society:
         self.chain = Chain(seed)
         self.recorder: Recorder | None = None
         self.ended = False
+        """The world ended the episode."""
+        self.over = False
+        """No further entry is taken: it ended, or was halted from outside."""
         self.leaving: dict[str, list[Members]] = {}
         """Those who leave at the end of this step."""
         self.turn = Turn(self)
@@ -58,6 +61,10 @@ class Society:
         self._same_tick = 0
         self.busy = False
         """Something was drawn, or scheduled for now, in this tick."""
+
+    def begun(self) -> None:
+        """The world is set up; what it drew for that stays drawn."""
+        self._same_tick = 0
 
     def forget(self) -> None:
         """Time has passed: let go of what concerns one tick only."""
@@ -247,6 +254,8 @@ class Society:
         pending = roster.suspended.pop(member, None)
         if pending is None:
             return
+        # It was never made, so it cannot be credited.
+        roster.decisions[member] -= 1
         for asked in pending.asks.values():
             if asked.answer is None:
                 self.asked(self.turn.tick, asked.ask, None, pending.since)
@@ -267,6 +276,9 @@ class Society:
         self.__dict__.update(state)
         self.turn = Turn(self)
         self.turn.tick = state["turn"]
+        for roster in self.rosters.values():
+            # Copied arrays are not read-only any more.
+            roster.own = None
 
 
 def _amounts(role: str, members: Members, amounts: object) -> Array:

@@ -29,8 +29,8 @@ _REFERENCE = "\0"
 class Tape:
     """The asks of one episode and their answers.
 
-    Opening an existing file reads what it holds and cuts off a torn end; new answers are appended. Without a path the
-    tape is kept in memory only. Safe to write from the threads in which answers arrive.
+    Opening an existing file reads what it holds; new answers are appended, after a torn end is cut off. Without a path
+    the tape is kept in memory only. Safe to write from the threads in which answers arrive.
 
     The file is a sequence of frames, one per answer, each flushed to the operating system before the answer is used.
     Frames are compressed as one stream, and every line of a long text is stored once.
@@ -43,11 +43,8 @@ class Tape:
         self._lock = threading.Lock()
         self._closed = False
         if path is not None and path.exists():
-            whole = 0
-            for ask, digest, answer, end in _read(path):
+            for ask, digest, answer, _ in _read(path):
                 self._known[ask.key] = (digest, answer)
-                whole = end
-            _cut(path, whole)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -75,14 +72,19 @@ class Tape:
             if self._closed:
                 raise TapeError(f"{ask}: the tape is closed")
             if self._path is not None:
-                if self._writer is None:
-                    self._writer = _Writer(self._path)
-                writer, self._writer = self._writer, None
-                writer.write(ask, answer)
-                # Not if that failed: half of it may be on disk, and a new writer cuts that off.
-                self._writer = writer
+                self._write(self._path, ask, answer)
             # Known only once it is written: an answer that could not be kept must not be used.
             self._known[ask.key] = (ask.digest, answer)
+
+    def _write(self, path: Path, ask: Ask, answer: Answer) -> None:
+        writer, self._writer = self._writer, None
+        try:
+            writer = writer or _Writer(path)
+            writer.write(ask, answer)
+        except OSError as error:
+            raise TapeError(f"{path}: cannot be written: {error.strerror or error}") from error
+        # Kept only if all went well: half of an answer may be on disk, and a new writer cuts that off.
+        self._writer = writer
 
     def close(self) -> None:
         """Keep no more: an answer that comes later has nobody to use it."""
@@ -168,7 +170,11 @@ class _Writer:
 
 def _read(path: Path) -> Iterator[tuple[Ask, str, Answer, int]]:
     """(ask, its digest as it was kept, answer, end of its frame in the file)."""
-    with path.open("rb") as file:
+    try:
+        opened = path.open("rb")
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be read: {error.strerror or error}") from error
+    with opened as file:
         magic = file.read(len(_MAGIC))
         if magic != _MAGIC:
             if _MAGIC.startswith(magic):

@@ -77,6 +77,9 @@ class World(ABC):
     tick_unit: ClassVar[str] = "tick"
     """Unit of the tables' column ``time``."""
 
+    def check(self, seats: Mapping[str, int]) -> None:  # noqa: B027  most worlds take any number
+        """Raise ValueError if it cannot be played with so many seats; asked before a run starts."""
+
     @abstractmethod
     def reset(self, turn: Turn) -> None:
         """Begin an episode: set up the state, let the seats be taken (``turn.join``), schedule the first wakes."""
@@ -188,4 +191,4 @@ class Turn:
 
     def end(self) -> None:
         """End the episode after this step: those present are ``terminated``, not ``truncated``."""
-        self._society.ended = True
+        self._society.ended = self._society.over = True

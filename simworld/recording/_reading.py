@@ -37,11 +37,14 @@ def read_episodes(run: Path) -> list[EpisodeRow]:
         RunError: A sealed table is damaged.
     """
     names = ["episode", "status", "moments", "decisions", "faults", "error"]
-    return [
-        EpisodeRow(*(row[name] for name in names))
-        for batch in _batches(run, "episodes")
-        for row in batch.select(names).to_pylist()
-    ]
+    try:
+        return [
+            EpisodeRow(*(row[name] for name in names))
+            for batch in _batches(run, "episodes")
+            for row in batch.select(names).to_pylist()
+        ]
+    except (pa.ArrowException, KeyError) as error:
+        raise RunError(f"{table_dir(run, 'episodes')}: damaged ({error})") from error
 
 
 def read_links(run: Path) -> Mapping[str, Sequence[Link]]:
@@ -59,14 +62,24 @@ def read_links(run: Path) -> Mapping[str, Sequence[Link]]:
     return found
 
 
-def damaged_files(run: Path, manifest: Manifest) -> list[str]:
-    """Sealed files that are missing, or whose digest is not the one that the manifest has."""
-    return [
-        name
-        for table in manifest.tables.values()
-        for name, digest in table.files.items()
-        if not (run / name).is_file() or file_digest(run / name) != digest
-    ]
+def damaged_files(run: Path, manifest: Manifest) -> dict[str, str]:
+    """What is wrong with a run's sealed files, by their paths: missing, changed, or not the run's own.
+
+    Nothing can be said of a run whose manifest has no digests: it did not come to its end.
+    """
+    if not manifest.tables:
+        return {}
+    known = {name: digest for table in manifest.tables.values() for name, digest in table.files.items()}
+    found = {}
+    for name, digest in known.items():
+        if not (run / name).is_file():
+            found[name] = "is missing"
+        elif file_digest(run / name) != digest:
+            found[name] = "its digest is not the one in run.json"
+    for path in [*run.glob("tables/*/*.arrow*"), *run.glob("tape/chain/*.arrow*")]:
+        if str(path.relative_to(run)) not in known:
+            found[str(path.relative_to(run))] = "is none of those in run.json"
+    return found
 
 
 def _batches(run: Path, table: str) -> Iterator[pa.RecordBatch]:
@@ -76,5 +89,5 @@ def _batches(run: Path, table: str) -> Iterator[pa.RecordBatch]:
         if path.name.startswith("part-") or path.stem not in in_parts:
             try:
                 yield from sealed_source(path).batches()
-            except (pa.ArrowInvalid, OSError) as error:
+            except (pa.ArrowException, KeyError, OSError) as error:
                 raise RunError(f"{path}: damaged ({error})") from error

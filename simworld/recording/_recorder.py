@@ -21,6 +21,7 @@ from simworld.recording._sealing import finished_episodes, table_dir
 from simworld.recording._writer import Stream, Writer
 
 _FLUSH_ROWS = 100_000
+_MANY_SAMPLES = 10_000
 _SLOW_SECONDS = 0.1
 """After a moment that took this long, rows are handed over at once: the next one may take as long again."""
 
@@ -108,7 +109,11 @@ class EpisodeRecorder:
     def sampled(self, tick: int, values: Mapping[str, float]) -> None:
         """The world emitted measures."""
         row = [float(values[f.name]) if f.name in values else None for f in self._tables.measures]
-        self._rows["measures"].append((tick, tick * self._tables.tick_length, *row))
+        rows = self._rows["measures"]
+        rows.append((tick, tick * self._tables.tick_length, *row))
+        if len(rows) >= _MANY_SAMPLES:
+            # A world of callback entries alone has no moments after which rows are handed over.
+            self._flush()
 
     def asked(self, tick: int, ask: Ask, answer: Answer | None, since: int) -> None:
         """A decision used an answer, or was discarded before it came."""
@@ -165,7 +170,7 @@ class EpisodeRecorder:
             status: How the episode ended.
             moments: Moments that were stepped through (``Kernel.moments``).
             ticks: Tick at which it ended (``Kernel.tick``).
-            error: Traceback of a failed episode.
+            error: What a failed episode failed of, in one line.
 
         Raises:
             RunError: Something could not be written.

@@ -210,9 +210,10 @@ def find_run(out: Path, digest: str) -> list[FoundRun]:
     """Runs of the scenario with this digest, oldest first; directories that are no runs are passed over."""
     found = []
     for run in sorted(out.glob(f"*_{digest[:8]}*")) if out.is_dir() else ():
-        if not (run / _MANIFEST).is_file():
-            continue
-        manifest = read_manifest(run)
+        try:
+            manifest = read_manifest(run)
+        except RunError:
+            continue  # not a run, or one that nobody can read: it must not keep others from being made
         if manifest.digest == digest:
             found.append(FoundRun(run, manifest.status, is_locked(run), manifest.sources))
     return found

@@ -283,5 +283,5 @@ _EPISODES = (
     _column("chain", pa.string(), "", "last link of the hash chain, hexadecimal"),
     _column("decisions", pa.int64(), "", "decisions that were made, recorded or not"),
     _column("faults", pa.int64(), "", "decisions that were flagged or discarded"),
-    _column("error", pa.string(), "", "traceback of what ended a failed episode; null otherwise"),
+    _column("error", pa.string(), "", "what a failed episode failed of, where and when; null otherwise"),
 )

@@ -43,7 +43,7 @@ def sealed_source(path: Path) -> Source:
         with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
             notes, schema, rows = reader.metadata or {}, reader.schema, reader.count_rows()
         episodes = notes[_EPISODES.encode()].decode()
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path}: not a sealed table, or damaged ({error})") from error
 
     def read() -> Iterator[pa.RecordBatch]:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
 
 def scenario_digest(scenario: Scenario) -> str:
-    """SHA-256, in hex, of what a scenario runs: its cells by arm, its seeds, and the faults it accepts.
+    """SHA-256, in hex, of what a scenario runs: its cells in their order, its seeds, and the faults it accepts.
 
-    Comments, the order of keys, the file's name, name, description, measures and claims do not change it.
+    Comments, the order of keys (but that of arms and of the sweep, which is the order of episodes), the file's name,
+    name, description, measures and claims do not change it.
     """
-    cells = sorted([cell.arm, cell.digest] for cell in scenario.cells)
+    cells = [[cell.arm, dict(cell.overrides), cell.digest] for cell in scenario.cells]
     model = scenario.model
     return digest({"cells": cells, "seed": model.seed, "episodes": model.episodes, "faults": model.faults.model_dump()})
 

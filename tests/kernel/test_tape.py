@@ -115,7 +115,7 @@ def test_an_answer_that_could_not_be_written_is_not_known(tmp_path):
     tape = Tape(folder / "t.tape")
     ask = Ask(("r", 0, 0, 0), "model", {})
     folder.write_text("in the way")
-    with pytest.raises(OSError, match=r"exists|directory"):
+    with pytest.raises(TapeError, match=r"t\.tape: cannot be written: File exists"):
         tape.put(ask, Answer(1))
     assert tape.get(ask) is None
     folder.unlink()

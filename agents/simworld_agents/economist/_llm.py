@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Le
 
 from simworld.kernel import Action, Agent, Answer, Field, Json, Seat, Value
 from simworld.worlds.economy import FloatArray
@@ -59,7 +59,10 @@ class LlmWorker(Agent):
     time. The formula of utility is not told, unless asked for: it has to be learned.
     """
 
-    sees = ("edges", "rates", "rebate", "elasticity", "labour_cost", "skill", "hours", "income", "tax", "utility")
+    sees = (
+        *("edges", "rates", "rebate", "elasticity", "labour_cost", "hours_cap"),
+        *("skill", "hours", "income", "tax", "utility"),
+    )
     does = ("hours",)
     asks = ("model",)
     mind: ClassVar[tuple[Field, ...]] = (_THOUGHT,)
@@ -73,7 +76,6 @@ class LlmWorker(Agent):
         best: Share = 3,
         explore: Annotated[int, Ge(0)] = 3,
         formula: bool = False,
-        hours_cap: Annotated[float, Gt(0), Le(168)] = 100.0,
     ) -> None:
         """Choose how it asks.
 
@@ -84,10 +86,8 @@ class LlmWorker(Agent):
             best: How many of the best hours under the rates in force the prompt shows.
             explore: Periods of trying after the rates have changed; then it is asked for the best.
             formula: Tell it how utility is computed.
-            hours_cap: Most hours a week.
         """
         self._model, self._persona, self._explore, self._formula = model, persona, explore, formula
-        self._cap = hours_cap
         self._memory: Memory[Period] = Memory(window, best)
         self._rates = ""
         """The rates in force when it decided last."""
@@ -121,7 +121,7 @@ class LlmWorker(Agent):
         system = WORKER_SYSTEM.render(
             name=f"worker {seat.member}",
             persona=self._persona,
-            cap=self._cap,
+            cap=seen["hours_cap"],
             full_time=40 * seen["skill"],
             formula=self._formula,
             cost=f"{seen['labour_cost']:.6g}",
@@ -134,9 +134,9 @@ class LlmWorker(Agent):
             rates=rates,
             hours=seen["hours"],
             settle=settle,
-            cap=self._cap,
+            cap=seen["hours_cap"],
         )
-        hours: Json = {"type": "number", "minimum": 0, "maximum": self._cap}
+        hours: Json = {"type": "number", "minimum": 0, "maximum": seen["hours_cap"]}
         return {
             "model": self._model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],

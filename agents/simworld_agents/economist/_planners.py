@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal, cast
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from simworld.kernel import Action, Agent, Field, Seat, Value
+from simworld.kernel import Action, Agent, Field, Role, Seat, Value
 from simworld.worlds.economy import FloatArray, Schedule, Workforce, named_schedule
 from simworld_agents.economist._optimal_tax import (
     Search,
@@ -26,6 +26,7 @@ from simworld_agents.economist._optimal_tax import (
 )
 
 Rate = Annotated[float, Ge(0), Le(1)]
+Elasticity = Annotated[float, Ge(0.05), Le(5)]
 _TAIL = 0.9
 """Incomes above this quantile estimate the Pareto tail where the top bracket holds fewer than five."""
 _MOVES: dict[str, SearchRule] = {"coordinate": coordinate_climb, "delta": delta_climb}
@@ -54,17 +55,21 @@ class FixedPlanner(Agent):
         self._named = None if schedule in {"flat", "custom", "free_market"} else named_schedule(schedule)
         self._rates = rates if rates is not None else [rate or 0.0]
 
+    def check(self, role: Role) -> None:
+        """The schedule has as many brackets as the world."""
+        brackets = _brackets(role)
+        if self._named is not None and len(self._named.edges) != brackets:
+            raise ValueError(f"this schedule has {len(self._named.edges)} brackets, the world has {brackets}")
+        if len(self._rates) not in {1, brackets}:
+            raise ValueError(
+                f"found {len(self._rates)} rates; accepted: one for each of the world's {brackets} brackets"
+            )
+
     def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:  # noqa: ARG002
         """The same schedule every time."""
         edges = cast(FloatArray, seen["edges"])
         if self._named is not None:
-            if len(self._named.edges) != len(edges):
-                raise ValueError(f"this schedule has {len(self._named.edges)} brackets, the world has {len(edges)}")
             return {"rates": self._named.rates, "edges": self._named.edges}
-        if len(self._rates) not in {1, len(edges)}:
-            raise ValueError(
-                f"found {len(self._rates)} rates; accepted: one for each of the world's {len(edges)} brackets"
-            )
         return {"rates": np.broadcast_to(np.array(self._rates), edges.shape)}
 
 
@@ -87,7 +92,7 @@ class SaezPlanner(Agent):
     def __init__(
         self,
         form: Literal["bracket", "linear", "pareto_top", "point"] = "bracket",
-        elasticity: Annotated[float, Gt(0), Le(5)] | list[Annotated[float, Gt(0), Le(5)]] = 0.4,
+        elasticity: Elasticity | list[Elasticity] = 0.4,
         floor: Annotated[float, Gt(0)] = 1.0,
     ) -> None:
         """Choose the formula.
@@ -104,14 +109,23 @@ class SaezPlanner(Agent):
             raise ValueError(f"elasticity: found {len(elasticity)} numbers; form {form!r} accepts one")
         self._form, self._elasticity, self._floor = form, elasticity, floor
 
+    def check(self, role: Role) -> None:
+        """Elasticities that are listed are one for each bracket."""
+        if isinstance(self._elasticity, list) and len(self._elasticity) != _brackets(role):
+            raise ValueError(
+                f"elasticity: found {len(self._elasticity)} numbers; accepted: one, or one for each of the world's"
+                f" {_brackets(role)} brackets"
+            )
+
     def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Rates by the formula, from last period's tax roll."""
         edges, rates = cast(FloatArray, seen["edges"]), cast(FloatArray, seen["rates"])
         incomes, hours = cast(FloatArray, seen["incomes"]), cast(FloatArray, seen["hours"])
-        worked = hours > 0  # nan, the absent, compare false
-        if worked.sum() < 2:
-            return {"rates": rates}
+        worked = (hours > 0) & (incomes > 0)  # nan, the absent, compare false
         incomes, hours = incomes[worked], hours[worked]
+        if len(incomes) < 2 or (self._form == "point" and np.ptp(incomes / hours) == 0.0):
+            # Nothing to be learned from such a tax roll: no density can be estimated on a single point.
+            return {"rates": rates}
         if self._form == "point":
             return {"rates": saez_point(incomes / hours, edges, self._elasticity)}
         elasticity = cast(float, self._elasticity)
@@ -174,6 +188,12 @@ class RandomSearchPlanner(HillClimbPlanner):
         """
         super().__init__(start=start, explore=explore)
         self._rule = random_search
+
+
+def _brackets(role: Role) -> int:
+    """How many brackets a world has, from what its planner decides."""
+    (rates,) = [f for f in role.act if f.name == "rates"]
+    return int(rates.shape[0])
 
 
 def _inferred_cost(incomes: FloatArray, hours: FloatArray, schedule: Schedule, elasticity: float) -> float:

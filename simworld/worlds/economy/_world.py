@@ -58,7 +58,7 @@ class Economy(World):
     """Bracket edges: us_2018 to us_2026, three, flat, or a list of lower edges in USD/year."""
     start_rate: Annotated[float, Ge(0), Le(1)] = 0.5
     """Rate in every bracket until the planner first moves."""
-    elasticity: Annotated[float, Gt(0), Le(5)] = 0.4
+    elasticity: Annotated[float, Ge(0.05), Le(5)] = 0.4
     """Elasticity of taxable income to the net-of-tax rate where hours are interior."""
     calibration: Literal["median40", "published"] | Annotated[float, Gt(0)] = "median40"
     """Labour cost: median40 (the median worker chooses 40 hours under US 2024), published (0.0005), or a number."""
@@ -89,6 +89,13 @@ class Economy(World):
         self._cost = labour_cost(self.calibration, self.elasticity)
         self.tick_length = 1.0 / self.tax_year
         self.roles = _roles(len(edges), self.hours_cap)
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """Skills that are listed are one for each worker."""
+        if isinstance(self.skills, list) and len(self.skills) != seats.get("worker", 0):
+            raise ValueError(
+                f"skills: found {len(self.skills)} numbers; accepted: one for each of {seats.get('worker', 0)} workers"
+            )
 
     def reset(self, turn: Turn) -> None:
         """Draw the skills, seat everybody, and wake the planner before the workers."""
@@ -125,6 +132,7 @@ class Economy(World):
             "rebate": np.array(self._rebate),
             "elasticity": np.array(self.elasticity),
             "labour_cost": np.array(self._cost),
+            "hours_cap": np.array(self.hours_cap),
             "skill": self._workforce.skills[members],
             "hours": self._hours[members],
             "income": self._income[members],
@@ -201,8 +209,6 @@ class Economy(World):
 
     def _skills(self, turn: Turn, count: int) -> FloatArray:
         if isinstance(self.skills, list):
-            if len(self.skills) != count:
-                raise ValueError(f"skills: found {len(self.skills)} numbers; accepted: one for each of {count} workers")
             return np.array(self.skills, dtype=np.float64)
         if self.skills == "quantiles":
             return skills_from_uniform((np.arange(count) + 0.5) / count)
@@ -229,6 +235,7 @@ def _roles(brackets: int, cap: float) -> tuple[Role, ...]:
             Field("rebate", unit=usd, meaning="equal lump sum of the last period", shared=True),
             Field("elasticity", meaning="elasticity of income to the net-of-tax rate", shared=True),
             Field("labour_cost", unit=usd, meaning="constant c of the cost c h^(1 + 1/e) of h hours", shared=True),
+            Field("hours_cap", unit="hours/week", meaning="most hours", shared=True),
             Field("skill", unit="USD/year per hour/week", meaning="annual income per weekly hour"),
             Field("hours", unit="hours/week", meaning="hours of the last period"),
             Field("income", unit=usd, meaning="income before tax of the last period"),
