@@ -183,3 +183,29 @@ def test_unknown_roles_and_too_many_seats_are_refused(tiny, run, tmp_path):
     with pytest.raises(ScenarioError, match="unknown measure 'ginni'"):
         run(tiny, "measures=[ginni]")
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("scenario", ["tax_policy", "docs/examples/my_study.yaml"])
+def test_an_episode_of_a_scenario_can_be_pickled_in_the_middle(scenario):
+    import pickle
+
+    from simworld.execution._build import build_society
+    from simworld.gateway import Desk, ModelSpec
+    from simworld.kernel import Broker, Kernel, Tape
+    from simworld.scenario import load
+
+    root = Path(__file__).parents[2]
+    found = load(
+        root / scenario if "/" in scenario else scenario, ["roles.worker.count=5"] if "/" not in scenario else []
+    )
+    cell = found.cells[-1]
+    world, seating = build_society(cell.resolved, str(found.path.parent))
+    kernel = Kernel(world, seating, 3, 20)
+    broker = Broker(Desk().gateway({"default": ModelSpec("stand-in/in-context")}, 3), Tape())
+    kernel.attach(None, broker)
+    kernel.run(until=9)
+    copy = pickle.loads(pickle.dumps(kernel))
+    copy.attach(None, broker)
+    for one in (kernel, copy):
+        one.run()
+    assert copy.chain == kernel.chain
