@@ -1,0 +1,102 @@
+"""Designs that look at the data while they come in: every look spends part of the error rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from simworld_analysis.statistics._intervals import Estimate, mean_interval
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at the data says."""
+
+    number: int
+    """From 1 on."""
+    estimate: Estimate
+    """With the interval of this look: narrower looks are paid for by wider intervals."""
+    stop: bool
+    """The interval is narrow enough, or this was the last look."""
+    narrow: bool
+    """Whether the wanted width was reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class SequentialDesign:
+    """Looks at 10, 20, ... episodes, say, that together err at most at alpha, whenever one stops.
+
+    The spending function says how much of alpha is used up after a share of the last look's episodes: ``obrien_fleming``
+    spends little at first, ``pocock`` evenly. What each look may spend is its own error rate (a union bound, so the
+    design errs a little less often than alpha). It stops when the interval is narrow enough, which looks at spread only
+    and not at where the estimate lies.
+
+    Source: Lan and DeMets (1983).
+    """
+
+    looks: tuple[int, ...]
+    """Numbers of episodes at which one looks, increasing."""
+    half_width: float
+    """Stop when half the interval is this narrow."""
+    alpha: float = 0.05
+    spending: Literal["obrien_fleming", "pocock"] = "obrien_fleming"
+
+    def __post_init__(self) -> None:
+        """Check the design. Raises ValueError for looks that do not increase, or numbers out of range."""
+        if not self.looks or self.looks[0] < 2 or any(b <= a for a, b in zip(self.looks, self.looks[1:], strict=False)):
+            raise ValueError(f"looks {self.looks}: increasing numbers of episodes from 2 on are accepted")
+        if not (0.0 < self.alpha < 1.0 and self.half_width > 0.0):
+            raise ValueError(f"alpha {self.alpha}, half width {self.half_width}: accepted are 0 to 1, and above 0")
+
+    def spends(self) -> tuple[float, ...]:
+        """The error rate of each look; they add up to alpha."""
+        shares = np.array(self.looks) / self.looks[-1]
+        if self.spending == "pocock":
+            used = self.alpha * np.log1p((np.e - 1.0) * shares)
+        else:
+            from scipy.special import ndtr, ndtri  # noqa: PLC0415
+
+            used = 2.0 * (1.0 - ndtr(ndtri(1.0 - self.alpha / 2.0) / np.sqrt(shares)))
+        return tuple(np.diff(used, prepend=0.0).tolist())
+
+    def look(self, values: npt.ArrayLike) -> Look | None:
+        """The look that is due with so many episodes; None if none is."""
+        x = np.asarray(values, dtype=np.float64)
+        if len(x) not in self.looks:
+            return None
+        number = self.looks.index(len(x))
+        estimate = mean_interval(x, 1.0 - self.spends()[number])
+        narrow = bool(estimate.half_width <= self.half_width)
+        return Look(number + 1, estimate, narrow or number == len(self.looks) - 1, narrow)
+
+    def run(self, values: Sequence[float]) -> Look:
+        """Go through the looks on data that are all there, and stop where the design does."""
+        for count in self.looks:
+            found = self.look(values[:count])
+            assert found is not None
+            if found.stop:
+                return found
+        raise AssertionError("the last look stops")
+
+
+def episodes_for(spread: float, half_width: float, level: float = 0.95) -> int:
+    """Episodes whose t interval has this half width, for a standard deviation that a pilot estimated; at least 2.
+
+    Raises:
+        ValueError: A width that is not positive.
+    """
+    if not half_width > 0.0:
+        raise ValueError(f"half width {half_width!r}: a positive number is accepted")
+    from scipy.special import stdtrit  # noqa: PLC0415
+
+    if not spread > 0.0:
+        return 2
+    n = 2
+    while stdtrit(n - 1, 0.5 + level / 2.0) * spread / np.sqrt(n) > half_width:
+        # From the normal value upwards: t shrinks towards it, so few steps remain.
+        n = max(n + 1, int((1.96 * spread / half_width) ** 2 * 0.9)) if n < 10 else n + max(1, n // 200)
+    return n
