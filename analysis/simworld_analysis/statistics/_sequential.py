@@ -30,8 +30,8 @@ class Look:
 class SequentialDesign:
     """Looks at 10, 20, ... episodes, say, that together err at most at alpha, whenever one stops.
 
-    The spending function says how much of alpha is used up after a share of the last look's episodes: ``obrien_fleming``
-    spends little at first, ``pocock`` evenly. What each look may spend is its own error rate (a union bound, so the
+    The spending function says how much of alpha is used up after a share of all episodes: ``obrien_fleming`` spends
+    little at first, ``pocock`` evenly. What each look may spend is its own error rate (a union bound, so the
     design errs a little less often than alpha). It stops when the interval is narrow enough, which looks at spread only
     and not at where the estimate lies.
 

@@ -1,0 +1,81 @@
+"""One number for each episode: what claims, comparisons and summaries are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from simworld_analysis._open import OpenError, Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+At: TypeAlias = Literal["last", "first", "mean", "min", "max", "sum"]
+"""How the samples of an episode become one number."""
+
+
+def episode_table(run: Run) -> pd.DataFrame:
+    """The successful episodes of a run: episode, arm, seed, ``param.*`` and ``variant``, in their order.
+
+    A variant is what an episode is one of: its arm, and its values of the sweep by the last part of their names (by
+    the whole names where those would not tell them apart).
+    """
+    known = run.schema("episodes").names
+    params = [name for name in known if name.startswith("param.")]
+    frame = run.table("episodes", ["episode", "arm", "seed", "status", *params])
+    frame = frame[frame["status"] == "success"].drop(columns="status").reset_index(drop=True)
+    frame["episode"], frame["arm"] = frame["episode"].astype(str), frame["arm"].astype(object).fillna("").astype(str)
+    names = [name.removeprefix("param.") for name in params]
+    short = [name.rpartition(".")[2] for name in names]
+    shown = short if len(set(short)) == len(short) else names
+    parts = [frame["arm"], *(name + "=" + frame[p].astype(str) for name, p in zip(shown, params, strict=True))]
+    frame["variant"] = [" ".join(part for part in row if part) for row in zip(*parts, strict=True)]
+    return frame
+
+
+def episode_values(run: Run, measure: str, at: At = "last", **options: object) -> pd.DataFrame:
+    """One number for each successful episode, in the column ``value`` beside ``episode_table``.
+
+    Args:
+        run: The run.
+        measure: A measure that the world emits, or one of ``simworld_analysis.measures`` by its name.
+        at: How the samples of an episode become one number (for what the world emits).
+        **options: Of the measure, if it is a function.
+
+    Raises:
+        OpenError: There is no such measure, or it does not apply to this run; the message says why.
+    """
+    frame = episode_table(run)
+    if measure in run.measures:
+        if options:
+            raise OpenError(
+                f"measure {measure!r} is emitted by the world; it takes no options, found {sorted(options)}"
+            )
+        values = _samples(run, measure, at)
+    else:
+        values = _computed(run, measure, options)
+    return frame.assign(value=frame["episode"].map(values).astype(float))
+
+
+def _samples(run: Run, measure: str, at: At) -> Mapping[str, float]:
+    if at not in get_args(At):
+        raise OpenError(f"at {at!r}; accepted: {', '.join(get_args(At))}")
+    samples = run.table("measures", ["episode", measure])
+    samples = samples[~np.isnan(samples[measure])]
+    grouped = samples.groupby("episode", observed=True)[measure]
+    found: dict[str, float] = {str(k): float(v) for k, v in getattr(grouped, at)().items()}
+    return found
+
+
+def _computed(run: Run, measure: str, options: Mapping[str, object]) -> Mapping[str, float]:
+    from simworld_analysis.measures import NotApplicableError, find_measure  # noqa: PLC0415
+
+    found = find_measure(measure, run.measures)
+    try:
+        frame = found.of(run, **options)
+    except NotApplicableError as error:
+        raise OpenError(f"measure {measure!r} does not apply to {run.path}: {error}") from error
+    # The mean over whoever or whatever the measure tells apart within an episode.
+    return {str(k): float(v) for k, v in frame.groupby("episode", observed=True)["value"].mean().items()}

@@ -1,0 +1,11 @@
+"""Claims: what a scenario says that its runs will bear out, and whether they do.
+
+A claim *holds* when its whole interval lies where it is expected, *fails* when it lies wholly elsewhere, and is
+*undecided* otherwise. The intervals of a run's claims are widened together (Holm), so that all of them err at most as
+often as one may. A claim that was not in the scenario when the run started is *post hoc*, and never holds.
+"""
+
+from simworld_analysis.claims._claim import Claim, ClaimError, Expectation, parse_claim
+from simworld_analysis.claims._verdict import Verdict, all_hold, evaluate, run_claims
+
+__all__ = ["Claim", "ClaimError", "Expectation", "Verdict", "all_hold", "evaluate", "parse_claim", "run_claims"]

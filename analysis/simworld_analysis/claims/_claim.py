@@ -1,0 +1,133 @@
+"""What a claim says, read from plain data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, cast
+
+from simworld_analysis._values import At
+
+Sort: TypeAlias = Literal["greater", "less", "within", "above", "below", "order"]
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_WITHIN = re.compile(rf"within\s*\[\s*({_NUMBER})\s*,\s*({_NUMBER})\s*\]")
+_BEYOND = re.compile(rf"(above|below)\s+({_NUMBER})")
+_ORDER = re.compile(r"order\s*\[(.*)\]")
+_KEYS = {
+    *("name", "says", "source", "measure", "at", "of", "compare", "arm", "relative_to"),
+    *("paired_by", "expect", "alpha", "because"),
+}
+
+
+class ClaimError(ValueError):
+    """A claim cannot be read, or cannot be put to the test of this run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """Where a claim expects its number to lie, or in which order it expects arms."""
+
+    sort: Sort
+    low: float = float("-inf")
+    high: float = float("inf")
+    order: tuple[str, ...] = ()
+    """Arms from low to high."""
+
+    def __str__(self) -> str:
+        """As a scenario writes it."""
+        if self.sort == "within":
+            return f"within [{self.low:g}, {self.high:g}]"
+        if self.sort in ("above", "below"):
+            return f"{self.sort} {self.low if self.sort == 'above' else self.high:g}"
+        return f"order [{', '.join(self.order)}]" if self.sort == "order" else self.sort
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement that a run must bear out."""
+
+    name: str
+    says: str
+    """The statement as a sentence."""
+    measure: str
+    expect: Expectation
+    source: str = ""
+    """Who says so."""
+    at: At = "last"
+    """How the samples of an episode become one number."""
+    of: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the measure."""
+    compare: tuple[str, str] | None = None
+    """Two arms (or variants): the first minus the second."""
+    arm: str | None = None
+    """One arm (or variant); None is the whole run."""
+    relative_to: str | None = None
+    """An arm by whose value, with the same seed, each value is divided."""
+    alpha: float = 0.05
+    because: str = ""
+    """Name of the claim that shows why this one fails."""
+
+    def as_data(self) -> dict[str, object]:
+        """What it says as plain data: two claims that say the same have the same."""
+        told: dict[str, object] = {"name": self.name, "measure": self.measure, "at": self.at, "of": dict(self.of)}
+        told |= {"arm": self.arm}
+        told |= {"compare": self.compare, "relative_to": self.relative_to, "alpha": self.alpha}
+        return told | {"expect": str(self.expect)}
+
+
+def parse_claim(data: Mapping[str, Any]) -> Claim:
+    """A claim from the data of a scenario.
+
+    Raises:
+        ClaimError: Something is missing, unknown, or contradicts something else.
+    """
+    name = str(data.get("name", ""))
+    unknown = set(data) - _KEYS
+    if unknown or not name or "measure" not in data or "expect" not in data:
+        raise ClaimError(f"claim {name!r}: found {sorted(data)}; accepted: name, measure, expect and {sorted(_KEYS)}")
+    expect = parse_expectation(str(data["expect"]), name)
+    compare = data.get("compare")
+    if compare is not None and not (isinstance(compare, Mapping) and len(compare) == 1):
+        raise ClaimError(f"claim {name!r}: compare is one arm and the one it is compared with, such as {{new: old}}")
+    if expect.sort in ("greater", "less") and compare is None:
+        raise ClaimError(f"claim {name!r}: expect {expect.sort!r} needs two arms to compare")
+    if data.get("paired_by", "seed") != "seed":
+        raise ClaimError(f"claim {name!r}: paired_by {data['paired_by']!r}; accepted: seed, which arms share")
+    if compare is not None and (data.get("arm") is not None or expect.sort == "order"):
+        raise ClaimError(f"claim {name!r}: compare goes neither with arm nor with an order")
+    return Claim(
+        name,
+        str(data.get("says", "")),
+        str(data["measure"]),
+        expect,
+        str(data.get("source", "")),
+        cast(At, data.get("at", "last")),
+        dict(data.get("of", {})),
+        next(iter(compare.items())) if compare else None,
+        data.get("arm"),
+        data.get("relative_to"),
+        float(data.get("alpha", 0.05)),
+        str(data.get("because", "")),
+    )
+
+
+def parse_expectation(text: str, name: str = "") -> Expectation:
+    """An expectation in a scenario's words. Raises ClaimError."""
+    words = text.strip()
+    if words in ("greater", "less"):
+        return Expectation("greater", low=0.0) if words == "greater" else Expectation("less", high=0.0)
+    if found := _WITHIN.fullmatch(words):
+        low, high = float(found[1]), float(found[2])
+        if low <= high:
+            return Expectation("within", low, high)
+    if found := _BEYOND.fullmatch(words):
+        bound = float(found[2])
+        return Expectation("above", low=bound) if found[1] == "above" else Expectation("below", high=bound)
+    if found := _ORDER.fullmatch(words):
+        order = tuple(part.strip() for part in found[1].split(","))
+        if len(order) > 1 and all(order) and len(set(order)) == len(order):
+            return Expectation("order", low=0.0, order=order)
+    accepted = "greater, less, within [a, b], above a, below a, order [arm, arm, ...]"
+    raise ClaimError(f"claim {name!r}: expect {text!r}; accepted: {accepted}")
