@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from simworld_analysis._open import OpenError, Run
+from simworld_analysis.grammar import At
 
 if TYPE_CHECKING:
     import pandas as pd
-
-At: TypeAlias = Literal["last", "first", "mean", "min", "max", "sum"]
-"""How the samples of an episode become one number."""
 
 
 def episode_table(run: Run) -> pd.DataFrame:

@@ -114,6 +114,7 @@ def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
         overrides=scenario.overrides,
         measures=tuple(scenario.model.measures),
         watch=tuple(scenario.model.watch),
+        claims=tuple(claim.as_data() for claim in scenario.model.claims),
         models=models_of(scenario),
         prompts=prompts_of(scenario),
         environment=Environment.here(dict.fromkeys(VARIABLES, 1)),

@@ -105,6 +105,8 @@ class Manifest:
     """Measures that a summary shows."""
     watch: tuple[str, ...] = ()
     """Columns that the live dashboard shows besides."""
+    claims: tuple[Mapping[str, object], ...] = ()
+    """What the scenario claimed when the run started."""
     models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Models that its minds ask, by the names that they use: one each, or several if arms differ."""
     prompts: Mapping[str, str] = field(default_factory=dict)
@@ -197,7 +199,7 @@ def read_manifest(run: Path) -> Manifest:
         if unknown or data["status"] not in get_args(Status):
             raise RunError(f"{path}: not a manifest (unknown: {sorted(unknown) or data['status']})")
         data["tables"] = {name: TableFiles(**t) for name, t in data["tables"].items()}
-        for name in ("seeds", "overrides", "measures", "watch"):
+        for name in ("seeds", "overrides", "measures", "watch", "claims"):
             data[name] = tuple(data[name])
         data["models"] = {name: tuple(models) for name, models in data["models"].items()}
         environment = Environment(**data.pop("environment"))

@@ -12,6 +12,7 @@ from simworld.errors import ScenarioError
 from simworld.scenario._bundled import located
 from simworld.scenario._cells import Cell, expand, overruled
 from simworld.scenario._check import Checker, validate
+from simworld.scenario._claims import claim_problems
 from simworld.scenario._explain import one_line
 from simworld.scenario._models import ScenarioFile
 from simworld.scenario._paths import put
@@ -86,6 +87,7 @@ def load(
         checker.blocks(data, problems)
         refuse((source.line(problem) for problem in problems), checker.cause)
         raise AssertionError("a model that is refused has problems")
+    refuse((source.line(problem) for problem in claim_problems(model)), None)
     cells, lines = expand(model, data, source, checker)
     refuse(lines, checker.cause)
     return Scenario(

@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from simworld_analysis.grammar import parse_claim, parse_expectation
+
 NAME = r"^[A-Za-z0-9_\-]{1,80}$"
 WORD = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
 KIND = r"^\S+$"
@@ -169,6 +171,53 @@ class AskingBlock(BaseModel):
     """Further attempts after a call that failed for a reason that may pass."""
 
 
+def _expected(text: str) -> str:
+    parse_expectation(text)
+    return text
+
+
+class ClaimBlock(BaseModel):
+    """A statement that the run must bear out, and how it is tested."""
+
+    model_config = _CLOSED
+
+    name: Name
+    """Name of the claim."""
+    says: str = ""
+    """The statement as a sentence."""
+    source: str = ""
+    """Who says so."""
+    measure: Word
+    """A measure that the world emits, or one of the analysis."""
+    at: Literal["last", "first", "mean", "min", "max", "sum"] = "last"
+    """How the samples of an episode become one number."""
+    of: dict[Word, Value] = {}
+    """Options of a measure of the analysis, such as role and action."""
+    compare: dict[str, str] | None = None
+    """An arm and the one that it is compared with: the first minus the second."""
+    arm: str | None = None
+    """One arm; the whole run if it is left out."""
+    relative_to: str | None = None
+    """An arm by whose value, with the same seed, each value is divided."""
+    paired_by: Literal["seed"] = "seed"
+    """How the episodes of two arms are paired: by their seed, which arms share."""
+    expect: Annotated[str, AfterValidator(_expected)]
+    """greater, less, within [a, b], above a, below a, or order [arm, arm, ...] from low to high."""
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """How often an interval may miss, over all claims of the run together."""
+    because: str = ""
+    """Name of a claim that shows why this one fails: its control."""
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> ClaimBlock:
+        parse_claim(self.as_data())
+        return self
+
+    def as_data(self) -> dict[str, object]:
+        """What is written, as plain data."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
 class Core(BaseModel):
     """What determines an episode besides its seed; arms and sweeps may set these keys."""
 
@@ -215,7 +264,7 @@ class ScenarioFile(Core):
     """How models are asked."""
     faults: FaultsBlock = FaultsBlock()
     """How many faults a run may have."""
-    claims: list[dict[str, Value]] = []
+    claims: list[ClaimBlock] = []
     """Statements that the run must bear out."""
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ def resolve_text(scenario: Scenario) -> str:
     resolved |= {key: data[key] for key in ("models", "people") if key in data}
     resolved |= {"measures": model.measures, "watch": model.watch}
     resolved |= {key: data[key] for key in ("budget", "asking") if key in data}
-    resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": model.model_dump(mode="json")["claims"]}
+    resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": [c.as_data() for c in model.claims]}
     return _dump(resolved)
 
 

@@ -275,5 +275,12 @@ def test_a_changed_scenario_has_another_digest(scenario, override):
 
 def test_names_and_claims_change_no_digest(scenario):
     one = scenario(BASE, name="a.yaml")
-    two = scenario(BASE, "name=x", "description=y", "claims=[{a: 1}]", "measures=[gini]", name="b.yaml")
+    two = scenario(
+        BASE,
+        "name=x",
+        "description=y",
+        "claims=[{name: c, measure: gini, expect: above 1}]",
+        "measures=[gini]",
+        name="b.yaml",
+    )
     assert scenario_digest(one) == scenario_digest(two)

@@ -34,7 +34,7 @@ arms:
   saez: {}
 record: {worker: every, planner: {every: 2}}
 faults: {most: 0.1}
-claims: [{that: taxes fall}]
+claims: [{name: better, says: taxes fall, measure: gini, compare: {saez: us_2024}, expect: less}]
 """
 
 
@@ -42,7 +42,7 @@ def test_a_scenario_says_what_it_is(scenario, tmp_path):
     tax = scenario(TAX, name="tax policy.v1.yaml")
     assert tax.name == "tax_policy_v1"
     assert list(tax.seeds) == [4, 5, 6]
-    assert tax.model.claims == [{"that": "taxes fall"}]
+    assert [(c.name, c.says, c.expect) for c in tax.model.claims] == [("better", "taxes fall", "less")]
     assert tax.model.faults.most == 0.1
     assert tax.text.startswith("description: who taxes best")
     assert tax.path == tmp_path / "tax policy.v1.yaml"
@@ -147,7 +147,7 @@ def test_several_errors_are_reported_in_file_order(refused):
         ("horizon=!!int 3", "--set horizon=!!int 3: found the tag '!!int'"),
         ("horizon=", "--set horizon=: found null; accepted: a whole number"),
         ("horizon=a\nb", "--set 'horizon=a\\nb': found 'a b'; accepted: a whole number of 1 or more"),
-        ("claims.0.that.x=3", "found 'taxes fall' at claims.0.that; accepted: a mapping there"),
+        ("claims.0.says.x=3", "found 'taxes fall' at claims.0.says; accepted: a mapping there"),
     ],
 )  # fmt: skip
 def test_an_error_names_the_override(refused, override, message):
@@ -161,7 +161,7 @@ def test_overrides_reach_everything(scenario):
         TAX, "name=other", "description=", "description='12'", "world.rate=0.25", "world.cuts=[1, 2]", "world.weights.a=1",
         "roles.worker.count=7", "roles.worker.0.skill=2", "roles.planner.form=flat", "roles.planner.0.steps=9", "horizon=3",
         "seed=8", "episodes=1", "arms.us_2024.world.size=5", "arms.more.roles.planner=[]", "sweep.grid.world.copy=[true, false]",
-        "record.worker=none", "faults.most=1", "claims.0.that=taxes rise",
+        "record.worker=none", "faults.most=1", "claims.0.says=taxes rise",
     )  # fmt: skip
     assert (tax.name, tax.model.description, list(tax.seeds)) == ("other", "12", [8])
     assert [cell.arm for cell in tax.cells[::2]] == ["free_market", "us_2024", "saez", "more"]
@@ -177,13 +177,13 @@ def test_overrides_reach_everything(scenario):
     assert (saez.horizon, saez.record) == (3, {"planner": 2, "worker": 0})
     assert [s.role for s in more.seatings] == ["worker"]
     assert tax.cells[2].resolved["world"]["size"] == 5
-    assert tax.model.claims == [{"that": "taxes rise"}]
+    assert tax.model.claims[0].says == "taxes rise"
     assert tax.model.faults.most == 1
 
 
 def test_the_last_override_wins(scenario):
     assert scenario(BASE, "horizon=7", "horizon=8").model.horizon == 8
-    assert scenario(TAX, "arms.a={world.rate: 0.1}", "arms={}").model.arms == {}
+    assert scenario(TAX, "arms.a={world.rate: 0.1}", "arms={}", "claims=[]").model.arms == {}
 
 
 def test_an_override_without_effect_is_refused(refused, scenario):

@@ -5,7 +5,7 @@ A claim *holds* when its whole interval lies where it is expected, *fails* when 
 often as one may. A claim that was not in the scenario when the run started is *post hoc*, and never holds.
 """
 
-from simworld_analysis.claims._claim import Claim, ClaimError, Expectation, parse_claim
 from simworld_analysis.claims._verdict import Verdict, all_hold, evaluate, run_claims
+from simworld_analysis.grammar import Claim, ClaimError, Expectation, parse_claim
 
 __all__ = ["Claim", "ClaimError", "Expectation", "Verdict", "all_hold", "evaluate", "parse_claim", "run_claims"]

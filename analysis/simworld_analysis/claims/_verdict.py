@@ -11,7 +11,7 @@ import numpy as np
 
 from simworld_analysis._open import Run
 from simworld_analysis._values import episode_values
-from simworld_analysis.claims._claim import Claim, ClaimError, parse_claim
+from simworld_analysis.grammar import Claim, ClaimError, parse_claim
 from simworld_analysis.statistics import Estimate, episodes_for, holm_levels, mean_interval, rate_interval
 
 if TYPE_CHECKING:

@@ -1,14 +1,17 @@
-"""What a claim says, read from plain data."""
+"""The grammar of claims: what a scenario may say that its runs will bear out.
+
+Pure standard library: the engine checks scenarios with it before anything is run.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
-from simworld_analysis._values import At
-
+At: TypeAlias = Literal["last", "first", "mean", "min", "max", "sum"]
+"""How the samples of an episode become one number."""
 Sort: TypeAlias = Literal["greater", "less", "within", "above", "below", "order"]
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -69,6 +72,12 @@ class Claim:
     because: str = ""
     """Name of the claim that shows why this one fails."""
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The arms (or variants) that it names."""
+        named = (self.arm, self.relative_to, *(self.compare or ()), *self.expect.order)
+        return tuple(dict.fromkeys(label for label in named if label is not None))
+
     def as_data(self) -> dict[str, object]:
         """What it says as plain data: two claims that say the same have the same."""
         told: dict[str, object] = {"name": self.name, "measure": self.measure, "at": self.at, "of": dict(self.of)}
@@ -84,36 +93,46 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         ClaimError: Something is missing, unknown, or contradicts something else.
     """
     name = str(data.get("name", ""))
-    unknown = set(data) - _KEYS
+    unknown = sorted(set(data) - _KEYS)
     if unknown or not name or "measure" not in data or "expect" not in data:
-        raise ClaimError(f"claim {name!r}: found {sorted(data)}; accepted: name, measure, expect and {sorted(_KEYS)}")
-    expect = parse_expectation(str(data["expect"]), name)
-    compare = data.get("compare")
+        found = f"unknown key {unknown[0]!r}" if unknown else f"found {', '.join(data)}"
+        raise ClaimError(f"claim {name!r}: {found}; accepted: name, measure, expect, and any of {sorted(_KEYS)}")
+    try:
+        expect = parse_expectation(str(data["expect"]))
+    except ClaimError as error:
+        raise ClaimError(f"claim {name!r}: expect: {error}") from error
+    compare, at, alpha = data.get("compare"), data.get("at", "last"), float(data.get("alpha", 0.05))
     if compare is not None and not (isinstance(compare, Mapping) and len(compare) == 1):
         raise ClaimError(f"claim {name!r}: compare is one arm and the one it is compared with, such as {{new: old}}")
     if expect.sort in ("greater", "less") and compare is None:
         raise ClaimError(f"claim {name!r}: expect {expect.sort!r} needs two arms to compare")
     if data.get("paired_by", "seed") != "seed":
         raise ClaimError(f"claim {name!r}: paired_by {data['paired_by']!r}; accepted: seed, which arms share")
-    if compare is not None and (data.get("arm") is not None or expect.sort == "order"):
-        raise ClaimError(f"claim {name!r}: compare goes neither with arm nor with an order")
+    if (compare is not None or data.get("arm") is not None) and expect.sort == "order":
+        raise ClaimError(f"claim {name!r}: an order names its arms itself; accepted: neither arm nor compare")
+    if compare is not None and data.get("arm") is not None:
+        raise ClaimError(f"claim {name!r}: found compare and arm; accepted: one of them")
+    if at not in get_args(At):
+        raise ClaimError(f"claim {name!r}: at {at!r}; accepted: {', '.join(get_args(At))}")
+    if not 0.0 < alpha < 1.0:
+        raise ClaimError(f"claim {name!r}: alpha {alpha:g}; accepted: a number above 0 and below 1")
     return Claim(
         name,
         str(data.get("says", "")),
         str(data["measure"]),
         expect,
         str(data.get("source", "")),
-        cast(At, data.get("at", "last")),
+        cast(At, at),
         dict(data.get("of", {})),
         next(iter(compare.items())) if compare else None,
         data.get("arm"),
         data.get("relative_to"),
-        float(data.get("alpha", 0.05)),
+        alpha,
         str(data.get("because", "")),
     )
 
 
-def parse_expectation(text: str, name: str = "") -> Expectation:
+def parse_expectation(text: str) -> Expectation:
     """An expectation in a scenario's words. Raises ClaimError."""
     words = text.strip()
     if words in ("greater", "less"):
@@ -130,4 +149,4 @@ def parse_expectation(text: str, name: str = "") -> Expectation:
         if len(order) > 1 and all(order) and len(set(order)) == len(order):
             return Expectation("order", low=0.0, order=order)
     accepted = "greater, less, within [a, b], above a, below a, order [arm, arm, ...]"
-    raise ClaimError(f"claim {name!r}: expect {text!r}; accepted: {accepted}")
+    raise ClaimError(f"found {text!r}; accepted: {accepted}")
