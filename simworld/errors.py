@@ -12,7 +12,8 @@
     │   ├── ActionError      an action outside what the role declares
     │   └── ChanceError      an address drawn twice, or a draw outside the addressed streams
     ├── AskError             an ask that is malformed, or without anybody to answer it
-    └── BudgetError          the run's budget does not allow another ask: a clean end, not a failure
+    ├── BudgetError          the run's budget does not allow another ask: a clean end, not a failure
+    └── StoppedError         the run was asked to stop while answers were under way: a clean end, too
 
 Context is added with ``add_note``, never by wrapping or copying an exception.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "RunError",
     "ScenarioError",
     "SimworldError",
+    "StoppedError",
     "TapeError",
     "UserError",
 ]
@@ -72,6 +74,10 @@ class AskError(SimworldError):
 
 class BudgetError(SimworldError):
     """The run's budget does not allow another ask: the run ends cleanly, and goes on with a larger one."""
+
+
+class StoppedError(SimworldError):
+    """The run was asked to stop before an answer came: it ends cleanly, and asks again when it goes on."""
 
 
 class TapeError(UserError):

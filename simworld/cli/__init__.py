@@ -92,5 +92,5 @@ def main() -> None:
         # Whatever a world or a mind raises is kept in its episode: this is the disk, or the terminal.
         _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        click.echo("interrupted; the same command again continues", err=True)
         sys.exit(130)

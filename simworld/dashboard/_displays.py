@@ -68,6 +68,10 @@ class _Polled:
         self._failed += result.status == "failed"
         self._ticks += self._plan.horizons[result.number] if result.status in {"success", "failed"} else 0
 
+    def stopping(self) -> None:
+        # Past the buffers of Python: whoever is interrupted may be writing to them.
+        os.write(2, b"\nstopping: the moment under way and answers that are on their way; Ctrl-C again stops at once\n")
+
     def finished(self, run: Path, status: str, reason: str) -> None:
         self._over.set()
         if self._thread is not None:

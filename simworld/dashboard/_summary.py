@@ -141,7 +141,7 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
         decisions=sum(rows for table, (rows, _) in files.items() if table.startswith("decisions.")),
         asks=files.get("asks", (0, 0))[0],
         faults=files.get("faults", (0, 0))[0],
-        spent={k: v for k, v in manifest.get("spent", {}).items() if k != "asks"},
+        spent={k: v for k, v in manifest.get("spent", {}).items() if k not in {"asks", "minutes"}},
         models=tuple(dict.fromkeys(m for models in manifest.get("models", {}).values() for m in models)),
         variants=tuple(values),
         measures=shown,

@@ -10,7 +10,6 @@ from simworld.gateway import Budget, Spent, check_budget
 
 _WIDTH = 2
 IDLE = -1
-_MICRO = 1_000_000
 _GO, _STOP, _BUDGET = 0, 1, 2
 
 
@@ -25,8 +24,8 @@ class Board:
         self._cells: Any = context.RawArray("q", [IDLE, 0] * slots)
         self._stop: Any = context.RawValue("b", _GO)
         self._next: Any = context.Value("i", 0)
-        self._spent: Any = context.Array("q", 3)
-        self._budget = budget or Budget()
+        self._spent: Any = context.Array("d", 3)
+        self.budget = budget or Budget()
 
     def claim(self) -> Slot:
         """A slot for one worker."""
@@ -56,31 +55,30 @@ class Board:
 
     # -- the meter of the gateway ----------------------------------------------------------------------------------
 
-    def reserve(self, asks: int, tokens: int, usd: float) -> None:
-        """Set aside what a batch of asks may cost. Raises BudgetError if the budget does not allow it."""
+    def reserve(self, most: Spent) -> None:
+        """Set aside what a call may cost. Raises BudgetError if the budget does not allow it."""
         with self._spent.get_lock():
-            after = [n + more for n, more in zip(self._spent[:], (asks, tokens, round(usd * _MICRO)), strict=True)]
+            after = self.spent().plus(most)
             try:
-                check_budget(self._budget, Spent(after[0], after[1], after[2] / _MICRO))
+                check_budget(self.budget, after)
             except BudgetError:
                 self.stop(budget=True)
                 raise
-            self._spent[:] = after
+            self.carry(after)
 
-    def settle(self, tokens: int, usd: float) -> None:
+    def settle(self, difference: Spent) -> None:
         """Correct what was set aside."""
         with self._spent.get_lock():
-            self._spent[1] += tokens
-            self._spent[2] += round(usd * _MICRO)
+            self.carry(self.spent().plus(difference))
 
     def carry(self, spent: Spent) -> None:
         """Begin with what an earlier process has spent on the same run."""
-        self._spent[:] = [int(spent.asks), int(spent.tokens), round(spent.usd * _MICRO)]
+        self._spent[:] = [spent.asks, spent.tokens, spent.usd]
 
     def spent(self) -> Spent:
-        """What all workers have spent so far."""
-        asks, tokens, micros = self._spent[:]
-        return Spent(asks, tokens, micros / _MICRO)
+        """What all workers have spent so far, with what is set aside for calls under way."""
+        asks, tokens, usd = self._spent[:]
+        return Spent(int(asks), int(tokens), usd)
 
 
 class Slot:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, ModelError, RunError, TapeError
+from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
 from simworld.execution._board import Slot
 from simworld.execution._build import Seating, build_society
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -67,7 +67,7 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
         with _reported(kernel, slot):
             kernel.run()
         status = "success" if kernel.closed else "interrupted"
-    except BudgetError:
+    except (BudgetError, StoppedError):
         status = "interrupted"
     except (TapeError, RunError, ModelError):
         # These concern the run: the disk, the tape, a provider that rejects every ask.

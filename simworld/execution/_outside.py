@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +15,12 @@ from simworld.execution._spec import EpisodeSpec
 from simworld.gateway import Budget, Desk, Manner, ModelSpec
 from simworld.kernel import Answer, Ask, Gateway
 from simworld.people import PeopleDesk, Person, Scripted, Terminal
-from simworld.scenario import Scenario
+from simworld.scenario import Cell, Scenario
 
-_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL")
+_SECRETS = {"KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "CREDENTIALS"}
+"""Words in the names of environment variables that hold secrets."""
+_SHORTEST_SECRET = 16
+"""Of one that nobody named: shorter values are words and numbers that an answer may hold by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +29,26 @@ class Conditions:
 
     manner: Manner
     budget: Budget
+    keys: tuple[str, ...] = ()
+    """Environment variables that the scenario names as those of its keys."""
 
     @staticmethod
     def of(scenario: Scenario, jobs: int) -> Conditions:
-        """Those of a scenario; the limit of calls is shared out among worker processes."""
+        """Those of a scenario; the limit of calls is shared out among worker processes.
+
+        Raises:
+            ScenarioError: There are more processes than calls at once.
+        """
         asking, budget = scenario.model.asking, scenario.model.budget
-        limit = max(1, asking.limit // jobs)
+        if asking.limit < jobs and any(not spec.stand_in for c in scenario.cells for spec in _specs(c)):
+            place = scenario.place(("asking", "limit"))
+            raise ScenarioError(
+                f"{place}: found {asking.limit} calls at once for {jobs} jobs; accepted: {jobs} or more"
+            )
         return Conditions(
-            Manner(limit, asking.timeout, asking.retries),
+            Manner(max(1, asking.limit // jobs), asking.timeout, asking.retries),
             Budget(budget.usd, budget.tokens, budget.asks, budget.minutes),
+            tuple(dict.fromkeys(name for _, name in _named_keys(scenario))),
         )
 
 
@@ -43,8 +57,8 @@ class Outside:
 
     def __init__(self, conditions: Conditions, board: Board) -> None:
         # Read here and handed down: nothing below looks at the environment.
-        keys = {name: value for name, value in os.environ.items() if any(word in name.upper() for word in _SECRETS)}
-        self._desk = Desk(conditions.manner, board, keys)
+        keys = {n: v for n, v in os.environ.items() if n in conditions.keys or _is_secret(n, v)}
+        self._desk = Desk(conditions.manner, board, keys, lambda: board.stopping)
         self._people: dict[str, PeopleDesk] = {}
 
     def gateway(self, spec: EpisodeSpec) -> Gateway:
@@ -97,14 +111,39 @@ def model_specs(resolved: Mapping[str, Any]) -> dict[str, ModelSpec]:
     }
 
 
-def check_people(scenario: Scenario, jobs: int) -> None:
-    """Raise ScenarioError if a person at the terminal would be asked by a worker process."""
+def check_outside(scenario: Scenario, jobs: int) -> None:
+    """Check what only this machine can tell.
+
+    Raises:
+        ScenarioError: A key that the scenario names is not set, or a person at the terminal would be asked by a
+            worker process.
+    """
+    for place, name in _named_keys(scenario):
+        if not os.environ.get(name, "").strip():
+            raise ScenarioError(f"{place}: api_key_env: the environment variable {name} is not set")
     for cell in scenario.cells:
         people: Any = cell.resolved.get("people", {})
         for name, block in people.items():
             if block["kind"] == "terminal" and jobs > 1:
                 place = scenario.place(("people", name))
                 raise ScenarioError(f"{place}: people.{name}: a person at the terminal goes with --jobs 1 only")
+
+
+def _specs(cell: Cell) -> Iterable[ModelSpec]:
+    return model_specs(cell.resolved).values()
+
+
+def _named_keys(scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """(place, environment variable) of every key that the models of a scenario name."""
+    for cell in scenario.cells:
+        models: Any = cell.resolved.get("models", {})
+        for name, block in models.items():
+            if block.get("api_key_env"):
+                yield scenario.place(("models", name)), block["api_key_env"]
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return len(value) >= _SHORTEST_SECRET and bool(_SECRETS & set(name.upper().split("_")))
 
 
 def _person(block: Mapping[str, Any]) -> Person:

@@ -11,12 +11,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from simworld import __version__
 from simworld.errors import RunError
 from simworld.execution._board import Board
+from simworld.execution._episode import read_tape_of
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
-from simworld.execution._outside import Conditions, check_people
+from simworld.execution._outside import Conditions, check_outside
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeSpec
@@ -37,6 +39,9 @@ from simworld.recording import (
 )
 from simworld.scenario import Scenario, cells, resolve_text, scenario_digest
 from simworld.threads import VARIABLES, pin_threads
+
+_COUNT = 2.0
+"""Seconds between notes of what is spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,6 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
     pin_threads()
     scenario = order.scenario
     check(scenario)
-    check_people(scenario, order.jobs)
     digest, sources = scenario_digest(scenario), sources_of(scenario)
     unfinished: list[FoundRun] = []
     if not order.new:
@@ -85,6 +89,7 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
             if found.status in {"success", "partial"}:
                 return Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
             unfinished.append(found)
+    check_outside(scenario, order.jobs)
     # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
     run = unfinished[0].path if unfinished else _create(order, digest, sources)
     with RunLock(run):
@@ -133,6 +138,8 @@ class _Run:
         self._board = Board(order.jobs, self._conditions.budget)
         self._specs = specs_of(order.scenario, run)
         self._resumed = resumed
+        self._writing = threading.Lock()
+        self._begun, self._minutes = time.monotonic(), 0.0
 
     def go(self) -> Outcome:
         """Run what is missing, seal, and say how it ended."""
@@ -140,7 +147,8 @@ class _Run:
         finished = {row.episode for row in read_episodes(self._run)}
         missing = [s for s in specs if s.id not in finished]
         before = read_manifest(self._run).spent
-        self._board.carry(Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0)))
+        self._minutes = before.get("minutes", 0.0)
+        self._board.carry(_carried(before, self._run, specs) if self._resumed else Spent())
         # Digests of an earlier end are those of files that this process may write again.
         self._update(status="running", reason="", ended=None, done=len(finished), tables={})
         plan = Plan(
@@ -159,7 +167,11 @@ class _Run:
         self._watcher.started(plan, self._board)
         status, reason = "error", "stopped by an error"
         try:
-            status, reason = self._execute(missing, len(finished))
+            with self._counted():
+                status, reason = self._execute(missing, len(finished))
+        except KeyboardInterrupt:
+            status, reason = "interrupted", "stopped at once; the same command again continues"
+            raise
         except BaseException as error:
             reason = f"{type(error).__name__}: {error}"
             raise
@@ -171,7 +183,7 @@ class _Run:
     def _execute(self, missing: list[EpisodeSpec], done: int) -> tuple[str, str]:
         ids = [s.id for s in self._specs]
         compacted = time.monotonic()
-        with _stopping(self._board, self._conditions.budget.minutes):
+        with _stopping(self._board, self._left(), self._watcher):
             for result in self._executor(len(missing)).run(missing):
                 self._watcher.ended(result)
                 done += result.status != "interrupted"
@@ -197,8 +209,46 @@ class _Run:
         return InProcess(self._board, self._conditions)
 
     def _update(self, **changes: object) -> None:
-        spent = asdict(self._board.spent())
-        replace(read_manifest(self._run), spent=spent, **changes).write(self._run)  # type: ignore[arg-type]
+        minutes = self._minutes + (time.monotonic() - self._begun) / 60
+        spent = {**asdict(self._board.spent()), "minutes": minutes}
+        with self._writing:
+            replace(read_manifest(self._run), spent=spent, **changes).write(self._run)  # type: ignore[arg-type]
+
+    def _left(self) -> float | None:
+        """Minutes that the budget still allows, over all processes that worked on this run."""
+        most = self._conditions.budget.minutes
+        return None if most is None else max(0.0, most - self._minutes)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Writes down now and then what is spent: a process that is killed must not forget it."""
+        over = threading.Event()
+
+        def count() -> None:
+            while not over.wait(_COUNT):
+                self._update()
+
+        counter = threading.Thread(target=count, name="simworld-spent", daemon=True)
+        counter.start()
+        try:
+            yield
+        finally:
+            over.set()
+            counter.join()
+
+
+def _carried(before: Mapping[str, float], run: Path, specs: list[EpisodeSpec]) -> Spent:
+    """What earlier processes have spent: what they wrote down, or what their tapes tell, whichever is more."""
+    asks, tokens, usd = 0, 0, 0.0
+    for spec in specs:
+        for ask, answer in read_tape_of(run, spec.id):
+            if ask.kind == "model":
+                told: Any = answer.telemetry
+                asks += 1
+                tokens += told.get("prompt_tokens", 0) + told.get("completion_tokens", 0)
+                usd += told.get("usd", 0.0)
+    known = Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0))
+    return Spent(max(asks, known.asks), max(tokens, known.tokens), max(usd, known.usd))
 
 
 def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
@@ -217,17 +267,21 @@ def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:
 
 
 @contextmanager
-def _stopping(board: Board, minutes: float | None) -> Iterator[None]:
+def _stopping(board: Board, minutes: float | None, watcher: Watcher) -> Iterator[None]:
     """The first Ctrl-C (or SIGTERM) asks all workers to stop after their moment; the second stops at once.
 
-    So does the end of the time that the budget allows.
+    The end of the time that the budget allows asks them, too.
     """
+    asked = False
     timer = threading.Timer(60 * minutes, board.stop, kwargs={"budget": True}) if minutes is not None else None
 
     def ask(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        if board.stopping:
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
+        asked = True
         board.stop()
+        watcher.stopping()
 
     try:
         before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}

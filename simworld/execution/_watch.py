@@ -47,6 +47,9 @@ class Watcher(Protocol):
     def ended(self, result: EpisodeResult) -> None:
         """An episode is over."""
 
+    def stopping(self) -> None:
+        """Somebody has asked to stop, by Ctrl-C or a signal; called once, from the signal's handler."""
+
     def finished(self, run: Path, status: str, reason: str) -> None:
         """The run is over, and its tables are sealed."""
 
@@ -58,6 +61,9 @@ class Unwatched:
         """Nothing."""
 
     def ended(self, result: EpisodeResult) -> None:
+        """Nothing."""
+
+    def stopping(self) -> None:
         """Nothing."""
 
     def finished(self, run: Path, status: str, reason: str) -> None:

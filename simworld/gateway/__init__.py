@@ -6,11 +6,13 @@ is flagged. Nothing here knows a world.
 """
 
 from simworld.gateway._conversation import ask_seed, converse, request_of
-from simworld.gateway._desk import Desk, Manner, ModelGateway
+from simworld.gateway._desk import Desk, ModelGateway
+from simworld.gateway._line import Manner
 from simworld.gateway._meter import Budget, Meter, OwnMeter, Spent, check_budget
+from simworld.gateway._reading import AnswerError, read_answer
 from simworld.gateway._redact import Redactor
 from simworld.gateway._request import Client, Completion, Message, ModelFailure, ModelSpec, Request
-from simworld.gateway._schema import AnswerError, check_schema, read_answer
+from simworld.gateway._schema import check_schema
 from simworld.gateway._stand_in import NAME as STAND_IN
 from simworld.gateway._stand_in import answer_text
 

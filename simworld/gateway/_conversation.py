@@ -11,8 +11,9 @@ from collections.abc import Generator, Mapping
 from typing import Any, TypeAlias, cast
 
 from simworld.errors import AskError
+from simworld.gateway._reading import AnswerError, read_answer
 from simworld.gateway._request import Completion, Message, ModelFailure, Request
-from simworld.gateway._schema import AnswerError, check_schema, read_answer
+from simworld.gateway._schema import check_schema
 from simworld.kernel import MENDED, Answer, Ask, Json
 
 Conversation: TypeAlias = Generator[Request, "Completion | ModelFailure", Answer]

@@ -5,35 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 
 from simworld.errors import AskError, ModelError
 from simworld.gateway._conversation import Conversation, converse, request_of
-from simworld.gateway._meter import Meter, OwnMeter
+from simworld.gateway._line import Line, Manner, open_line
+from simworld.gateway._meter import Meter, OwnMeter, Spent, Tab
+from simworld.gateway._reading import holdable
 from simworld.gateway._redact import Redactor
-from simworld.gateway._request import Client, Completion, ModelFailure, ModelSpec, Request
+from simworld.gateway._request import ModelFailure, ModelSpec, Request
 from simworld.gateway._stand_in import stand_in
 from simworld.kernel import Answer, Ask
 
-_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
-_FIRST_CALL = 5.0
-"""Seconds more for a model's first call: libraries load what they need when they need it."""
-_CHARACTERS = 4
-"""About so many make a token: what a prompt may cost is set aside before it is sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How models are asked: what cannot change an answer."""
-
-    limit: int = 64
-    """Most calls under way at once."""
-    timeout: float = 60.0
-    """Seconds that one call may take."""
-    retries: int = 4
-    """Further attempts after a call that failed for a reason that may pass."""
+_CHARACTERS, _LONGEST_ANSWER = 4, 200
+"""Of the stand-in: characters of a token, and tokens of its longest answer."""
 
 
 class Desk:
@@ -44,24 +30,21 @@ class Desk:
         manner: Manner | None = None,
         meter: Meter | None = None,
         keys: Mapping[str, str] | None = None,
+        stopping: Callable[[], bool] = bool,
     ) -> None:
         """Open a desk.
 
         Args:
             manner: How to ask.
             meter: Counts what is spent, and holds the budget.
-            keys: Environment variables that may hold secrets, by name.
+            keys: Secrets, by the environment variables that hold them.
+            stopping: Whether the run was asked to stop: then nothing more is sent.
         """
         self._manner, self.meter = manner or Manner(), meter or OwnMeter()
-        self._keys = dict(keys or {})
+        self._keys, self._stopping = dict(keys or {}), stopping
         self.redact = Redactor(self._keys.values())
-        self._clients: dict[ModelSpec, Client] = {}
-        self._down: set[ModelSpec] = set()
-        """Models that could not be reached the last time: not worth patience until they answer again."""
-        self._warm: set[ModelSpec] = set()
-        """Models that were called before."""
+        self._lines: dict[ModelSpec, Line] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._slots: asyncio.Semaphore | None = None
         self._guarded = False
 
     def gateway(self, models: Mapping[str, ModelSpec], seed: int) -> ModelGateway:
@@ -72,22 +55,22 @@ class Desk:
         """Send all of these asks on their way.
 
         Raises:
+            ModelError: A model cannot be asked at all: no key, no known price to hold a budget with.
             BudgetError: The budget does not allow them; none was sent.
         """
         if not self._guarded:
             self._guarded = True
             self.redact.guard_logs()
-        aside = [_most_tokens(spec, request) for _, spec, request in batch]
-        money = [_most_usd(spec, tokens) for (_, spec, _), tokens in zip(batch, aside, strict=True)]
-        self.meter.reserve(len(batch), sum(aside), sum(money))
+        most = [self._most(spec, request) for _, spec, request in batch]
+        self.meter.reserve(Spent(len(batch), sum(m.tokens for m in most), sum(m.usd for m in most)))
         futures = []
-        for (ask, spec, request), tokens, usd in zip(batch, aside, money, strict=True):
+        for (ask, spec, request), aside in zip(batch, most, strict=True):
             if spec.stand_in:
                 future: Future[Answer] = Future()
-                future.set_result(self._at_once(ask, spec, request, tokens))
+                future.set_result(self._at_once(ask, spec, request, aside))
             else:
-                self._prepare(spec)
-                future = asyncio.run_coroutine_threadsafe(self._drive(ask, spec, request, tokens, usd), self._running())
+                tab = Tab(self.meter, aside)
+                future = asyncio.run_coroutine_threadsafe(self._drive(ask, spec, request, tab), self._running())
             futures.append(future)
         return futures
 
@@ -103,18 +86,18 @@ class Desk:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
-            for client in self._clients.values():
-                await client.close()
+            for line in self._lines.values():
+                await line.client.close()
 
         asyncio.run_coroutine_threadsafe(end(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
         loop.close()
-        self._clients.clear()
+        self._lines.clear()
 
     # -- inside ----------------------------------------------------------------------------------------------------
 
-    def _at_once(self, ask: Ask, spec: ModelSpec, request: Request, aside: int) -> Answer:
+    def _at_once(self, ask: Ask, spec: ModelSpec, request: Request, aside: Spent) -> Answer:
         """A stand-in is a function: it needs no thread."""
         begun = time.perf_counter()
         conversation = converse(ask, request)
@@ -128,68 +111,46 @@ class Desk:
             except StopIteration as stop:
                 answer: Answer = stop.value
                 break
-        self.meter.settle(_tokens(answer) - aside, 0.0)
+        self.meter.settle(Spent(0, _tokens(answer) - aside.tokens))
         telemetry = {**answer.telemetry, "seconds": time.perf_counter() - begun}
         return Answer(answer.value, answer.fault, answer.detail, answer.source, telemetry)
 
-    async def _drive(self, ask: Ask, spec: ModelSpec, request: Request, aside: int, usd: float) -> Answer:
-        begun = time.monotonic()
+    async def _drive(self, ask: Ask, spec: ModelSpec, request: Request, tab: Tab) -> Answer:
+        line = self._lines[spec]
+        begun, attempts = time.monotonic(), 0
         conversation: Conversation = converse(ask, request)
-        attempts = 0
-        wanted = next(conversation)
-        while True:
-            outcome, tried = await self._attempts(spec, wanted)
-            attempts += tried
-            if isinstance(outcome, ModelFailure) and outcome.kind == "rejected":
-                self.meter.settle(-aside, -usd)
-                raise ModelError(self.redact(f"model {spec.model!r}: {outcome.detail}"))
-            try:
-                wanted = conversation.send(outcome)
-            except StopIteration as stop:
-                answer: Answer = stop.value
-                break
-        spent = answer.telemetry.get("usd", 0.0)
-        assert isinstance(spent, int | float)
-        self.meter.settle(_tokens(answer) - aside, float(spent) - usd)
+        try:
+            wanted = next(conversation)
+            while True:
+                outcome, tried = await line.call(wanted, self._slots, self._stopping, tab)
+                attempts += tried
+                try:
+                    wanted = conversation.send(outcome)
+                except StopIteration as stop:
+                    answer: Answer = stop.value
+                    break
+        finally:
+            tab.close()
         telemetry = {**answer.telemetry, "attempts": attempts, "seconds": time.monotonic() - begun}
         return self._clean(Answer(answer.value, answer.fault, answer.detail, answer.source, telemetry))
 
-    async def _attempts(self, spec: ModelSpec, request: Request) -> tuple[Completion | ModelFailure, int]:
-        """One call, again and again with longer waits while it fails for reasons that may pass."""
-        assert self._slots is not None
-        tries = 1 if spec in self._down else 1 + self._manner.retries
-        # Spread by the ask's own seed: all that were turned away together must not come back together.
-        spread = 0.75 + (request.seed % 1000) / 2000
-        attempt = 0
-        while True:
-            attempt += 1
-            async with self._slots:
-                outcome = await self._one(spec, request)
-            if isinstance(outcome, Completion):
-                self._down.discard(spec)
-                return outcome, attempt
-            if not outcome.retry or attempt >= tries:
-                if outcome.kind in {"unreachable", "timeout"}:
-                    self._down.add(spec)
-                return outcome, attempt
-            wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (attempt - 1)) * spread
-            await asyncio.sleep(wait if outcome.after is None else min(outcome.after, _LONGEST_WAIT))
+    def _most(self, spec: ModelSpec, request: Request) -> Spent:
+        if spec.stand_in:
+            return Spent(0, sum(len(m["content"]) for m in request.messages) // _CHARACTERS + _LONGEST_ANSWER)
+        return self._line(spec).most(request)
 
-    async def _one(self, spec: ModelSpec, request: Request) -> Completion | ModelFailure:
-        try:
-            async with asyncio.timeout(self._manner.timeout + (0 if spec in self._warm else _FIRST_CALL)):
-                return await self._clients[spec].complete(request)
-        except ModelFailure as failure:
-            return ModelFailure(failure.kind, self.redact(failure.detail), failure.retry, failure.after)
-        except TimeoutError:
-            return ModelFailure("timeout", f"no answer within {self._manner.timeout:g} s")
-        finally:
-            self._warm.add(spec)
-
-    def _prepare(self, spec: ModelSpec) -> None:
-        """Make the client of a model, here and not in the loop: a long import would hold up all calls."""
-        if spec not in self._clients:
-            self._clients[spec] = _make_client(spec, self._keys, self._manner)
+    def _line(self, spec: ModelSpec) -> Line:
+        """The line to a model, opened here and not in the loop: a long import would hold up all calls."""
+        line = self._lines.get(spec)
+        if line is None:
+            line = open_line(spec, self._keys, self._manner, self.redact)
+            if self.meter.budget.usd is not None and line.client.prices is None:
+                raise ModelError(
+                    f"model {spec.model!r}: nobody knows its price, so budget.usd cannot be held;"
+                    " accepted: usd_per_million_input and usd_per_million_output (0 for a server of your own)"
+                )
+            self._lines[spec] = line
+        return line
 
     def _running(self) -> asyncio.AbstractEventLoop:
         """The loop in which calls are under way, in a thread of its own."""
@@ -203,10 +164,15 @@ class Desk:
         return self._loop
 
     def _clean(self, answer: Answer) -> Answer:
-        """The answer without secrets: a server may echo what it was sent."""
-        words = (answer.fault, self.redact(answer.detail), self.redact(answer.source))
-        telemetry = {key: self.redact.all(value) for key, value in answer.telemetry.items()}
-        return Answer(self.redact.all(answer.value), *words, telemetry)
+        """The answer without secrets, which a server may echo, and without text that no table can hold."""
+        value, words, telemetry = (
+            holdable(self.redact.all(part))
+            for part in (answer.value, [answer.fault, answer.detail, answer.source], dict(answer.telemetry))
+        )
+        assert isinstance(words, list)
+        assert isinstance(telemetry, dict)
+        fault, detail, source = map(str, words)
+        return Answer(value, fault, detail, source, telemetry)
 
 
 class ModelGateway:
@@ -220,6 +186,7 @@ class ModelGateway:
 
         Raises:
             AskError: An ask names no model that the scenario has, or is malformed.
+            ModelError: A model cannot be asked at all.
             BudgetError: The budget does not allow them.
         """
         return self._desk.take([(ask, self._spec(ask), request_of(ask, self._seed)) for ask in asks])
@@ -230,26 +197,6 @@ class ModelGateway:
         if found is None:
             raise AskError(f"{ask}: the scenario has no model {name!r}; it has {', '.join(self._models) or 'none'}")
         return found
-
-
-def _make_client(spec: ModelSpec, keys: Mapping[str, str], manner: Manner) -> Client:
-    # Imported only when used: both bring a network library, and litellm takes seconds.
-    if spec.client == "lean" or (spec.client == "auto" and spec.base_url):
-        from simworld.gateway._lean import LeanClient  # noqa: PLC0415
-
-        return LeanClient(spec, keys, manner.limit)
-    from simworld.gateway._litellm import LitellmClient  # noqa: PLC0415
-
-    return LitellmClient(spec, keys, manner.timeout)
-
-
-def _most_tokens(spec: ModelSpec, request: Request) -> int:
-    return sum(len(m["content"]) for m in request.messages) // _CHARACTERS + spec.max_tokens
-
-
-def _most_usd(spec: ModelSpec, tokens: int) -> float:
-    prompt = max(0, tokens - spec.max_tokens) * (spec.usd_per_million_input or 0.0)
-    return (prompt + spec.max_tokens * (spec.usd_per_million_output or 0.0)) / 1e6
 
 
 def _tokens(answer: Answer) -> int:

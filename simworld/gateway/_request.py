@@ -78,19 +78,32 @@ class Completion:
 class ModelFailure(Exception):  # noqa: N818  one call that failed; whoever calls decides whether it is an error
     """A call that brought no completion."""
 
-    def __init__(self, kind: str, detail: str, retry: bool = True, after: float | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        detail: str,
+        retry: bool = True,
+        after: float | None = None,
+        fatal: Literal["no", "at_first", "always"] = "no",
+    ) -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind = kind
-        """``timeout``, ``unreachable``, ``rate_limited``, ``server_error``, or ``rejected``: our request was wrong."""
+        """``timeout``, ``unreachable``, ``rate_limited``, ``server_error``, ``bad_request`` or ``rejected``."""
         self.detail = detail
         self.retry = retry
         """Whether another attempt may succeed."""
         self.after = after
         """Seconds that the server asks us to wait."""
+        self.fatal = fatal
+        """Whether no other ask would fare better: always, or as long as the model has never answered."""
 
 
 class Client(Protocol):
-    """Speaks to one model. Implementations: the stand-in (see ``answer``), litellm, and a lean one of our own."""
+    """Speaks to one model. Implementations: litellm, and a lean one of our own; the stand-in needs none."""
+
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """USD of a prompt token and of an answer token; None if nobody knows."""
 
     async def complete(self, request: Request) -> Completion:
         """Make one call, without retries. Raises ModelFailure."""

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ roles:
 horizon: 6
 episodes: 2
 models:
-  default: {{model: openai/scripted, base_url: "{url}", temperature: 0.7}}
+  default: {{model: openai/scripted, base_url: "{url}", temperature: 0.7, api_key_env: OPENAI_API_KEY}}
 asking: {{timeout: 0.4, retries: 1, limit: {limit}}}
 """
 
@@ -45,6 +47,32 @@ def simworld(here: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=here, check=False, env=environment
     )
+
+
+@contextmanager
+def started(here: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command in a process group of its own, while it runs."""
+    code = "from simworld.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        cwd=here,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        env={**os.environ, "OPENAI_API_KEY": SECRET},
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not so() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert so()
 
 
 @pytest.fixture
@@ -148,13 +176,8 @@ def test_after_a_kill_no_answered_ask_is_asked_again(serve, said, study, jobs):
     here = study(server.url.replace("scripted", "scripted"), limit=2)
     text = (here / "asking.yaml").read_text()
     (here / "asking.yaml").write_text(text.replace("timeout: 0.4", "timeout: 60"))
-    command = [sys.executable, "-c", "from simworld.cli import main; main()", "run", "asking.yaml", "--jobs", jobs]
-    with subprocess.Popen(
-        command, cwd=here, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    ) as process:
-        deadline = time.monotonic() + 30
-        while len(server.requests) <= stop and time.monotonic() < deadline:
-            time.sleep(0.02)
+    with started(here, "run", "asking.yaml", "--jobs", jobs) as process:
+        wait_until(lambda: len(server.requests) > stop)
         time.sleep(0.5)
         os.killpg(process.pid, signal.SIGKILL)
     assert json.loads((run_of(here) / "run.json").read_text())["status"] == "running"
@@ -234,6 +257,87 @@ def test_a_budget_of_time_ends_the_run_cleanly(serve, said, study):
     ran = simworld(here, "run", "asking.yaml", "--set", "budget.minutes=0.03")
     assert ran.returncode == 1
     assert json.loads((run_of(here) / "run.json").read_text())["status"] == "budget"
+
+
+def test_a_budget_of_time_is_that_of_the_run_not_of_a_process(serve, said, study):
+    server = serve(lambda body, n: said(good(body), delay=0.1))
+    here = study(server.url, limit=1)
+    for _ in range(3):
+        simworld(here, "run", "asking.yaml", "--set", "budget.minutes=0.03")
+    assert len(server.requests) < 30, "three times as long would make about fifty asks"
+
+
+def test_what_a_killed_process_has_spent_is_not_forgotten(serve, said, study):
+    stop = 20
+    server = serve(lambda body, n: said(hang=True) if n >= stop else said(good(body)))
+    here = study(server.url, limit=2)
+    text = (here / "asking.yaml").read_text()
+    (here / "asking.yaml").write_text(text.replace("timeout: 0.4", "timeout: 60"))
+    with started(here, "run", "asking.yaml") as process:
+        wait_until(lambda: len(server.requests) > stop)
+        os.killpg(process.pid, signal.SIGKILL)
+    answered = len(server.answered)
+    server.script = lambda body, n: said(good(body))
+    rest = simworld(here, "run", "asking.yaml", "--set", f"budget.asks={answered + 10}")
+    assert rest.returncode == 1
+    spent = json.loads((run_of(here) / "run.json").read_text())["spent"]
+    assert answered < spent["asks"] <= answered + 10
+    assert len(server.answered) <= answered + 10
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_does_not_wait_for_retries_and_a_second_one_for_nothing(serve, said, study, jobs):
+    server = serve(lambda body, n: said(hang=True))
+    here = study(server.url)
+    text = (here / "asking.yaml").read_text()
+    (here / "asking.yaml").write_text(text.replace("timeout: 0.4, retries: 1", "timeout: 8, retries: 50"))
+    for interrupts, most in ((1, 12), (2, 4)):
+        before = len(server.requests)
+        with started(here, "run", "asking.yaml", "--jobs", jobs) as process:
+            wait_until(lambda: len(server.requests) > before)  # noqa: B023
+            begun = time.monotonic()
+            for _ in range(interrupts):
+                process.send_signal(signal.SIGINT)
+                time.sleep(0.3)
+            assert process.wait(30) == 130
+        # The first waits for the calls under way (8 s each, and 5 more for the first), and sends no further ones.
+        assert time.monotonic() - begun < most + 5
+        assert len(server.requests) <= before + 8
+        assert json.loads((run_of(here) / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_text_that_no_table_can_hold_ends_nothing(serve, said, study):
+    half = "\\ud83d"
+    server = serve(lambda body, n: said(good(body).replace("fine", half), model="m" + chr(0xD800)))
+    here = study(server.url)
+    ran = simworld(here, "run", "asking.yaml")
+    assert ran.returncode == 0, ran.stderr
+    assert set(open_run(run_of(here)).table("asks")["source"]) == {"m?"}
+    assert replay_run(run_of(here)).identical
+
+
+def test_more_jobs_than_calls_at_once_are_refused(serve, said, study):
+    server = serve(lambda body, n: said(good(body)))
+    ran = simworld(study(server.url, limit=1), "run", "asking.yaml", "--jobs", "2")
+    assert ran.returncode == 2
+    assert "asking.yaml:11:36: found 1 calls at once for 2 jobs; accepted: 2 or more" in ran.stderr
+
+
+def test_a_key_that_is_not_set_is_noticed_before_anything_is_written(study):
+    here = study("http://127.0.0.1:9/v1")
+    ran = simworld(here, "run", "asking.yaml", "--set", "models.default.api_key_env=LLM_AUTH")
+    assert ran.returncode == 2
+    assert "the environment variable LLM_AUTH is not set" in ran.stderr
+    assert ran.stderr.count("\n") == 1
+    assert not (here / "runs").exists()
+
+
+def test_a_key_may_have_any_name(serve, said, study):
+    server = serve(lambda body, n: said(good(body)))
+    here = study(server.url)
+    ran = simworld(here, "run", "asking.yaml", "--set", "models.default.api_key_env=LLM_AUTH", LLM_AUTH="open sesame")
+    assert ran.returncode == 0, ran.stderr
+    assert {h["Authorization"] for h in server.headers} == {"Bearer open sesame"}
 
 
 def test_the_real_server_of_llama_cpp(llama, study):

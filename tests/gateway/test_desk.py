@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 import time
 
 import pytest
 
-from simworld.errors import AskError, BudgetError, ModelError
-from simworld.gateway import Budget, Desk, Manner, ModelSpec, OwnMeter
+from simworld.errors import AskError, BudgetError, ModelError, StoppedError
+from simworld.gateway import Budget, Desk, Manner, ModelSpec, OwnMeter, Redactor
+from simworld.gateway._lean import failure_of
 from simworld.kernel import Ask
 
 SCHEMA = {
@@ -20,6 +22,7 @@ SCHEMA = {
 }
 GOOD = '{"hours": 42}'
 SECRET = "sk-planted-secret-1234567890"
+KEYS = {"OPENAI_API_KEY": SECRET, "MY_KEY": SECRET}
 QUICK = Manner(limit=8, timeout=0.5, retries=1)
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # litellm's own
@@ -32,12 +35,12 @@ def client(request):
 
 @pytest.fixture
 def desk(monkeypatch):
-    monkeypatch.setattr("simworld.gateway._desk._FIRST_WAIT", 0.01)
-    monkeypatch.setattr("simworld.gateway._desk._FIRST_CALL", 1.0)
+    monkeypatch.setattr("simworld.gateway._line._FIRST_WAIT", 0.01)
+    monkeypatch.setattr("simworld.gateway._line._FIRST_CALL", 1.0)
     opened = []
 
-    def open_desk(manner=QUICK, budget=None):
-        opened.append(Desk(manner, OwnMeter(budget), {"OPENAI_API_KEY": SECRET, "MY_KEY": SECRET}))
+    def open_desk(manner=QUICK, budget=None, keys=KEYS, stopping=bool):
+        opened.append(Desk(manner, OwnMeter(budget), keys, stopping))
         return opened[-1]
 
     yield open_desk
@@ -176,7 +179,7 @@ def test_retry_after_is_waited_for(serve, said, desk, client):
 
 
 def test_nobody_there_is_noticed_once_and_not_waited_for_again(serve, said, desk, client, monkeypatch):
-    monkeypatch.setattr("simworld.gateway._desk._FIRST_WAIT", 0.3)
+    monkeypatch.setattr("simworld.gateway._line._FIRST_WAIT", 0.3)
     server = serve(lambda body, n: said(GOOD))
     spec = ModelSpec("openai/x", base_url=f"http://127.0.0.1:{_free_port()}/v1", client=client)
     one = desk()
@@ -223,6 +226,234 @@ def test_secrets_are_in_no_answer_error_or_log(serve, said, desk, client, caplog
     assert "[secret]" in caplog.text
     everything = caplog.text + repr(answer) + str(caplog.records)
     assert SECRET not in everything
+
+
+# -- odd bodies -----------------------------------------------------------------------------------------------------
+
+DEEP = '{"choices": [{"message": {"content": ' + "[" * 100_000 + "]" * 100_000 + "}}]}"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"content": 42},
+        {"content": {"hours": 42}},
+        {"raw": "[]"},
+        {"raw": '{"choices": []}'},
+        {"raw": "null"},
+        {"raw": DEEP},
+        {"raw": DEEP, "status": 400},
+        {"raw": '{"choices": [{"message": {"content": 1e999}}]}'},
+    ],
+    ids=range(8),
+)
+def test_an_odd_body_is_a_call_that_failed_and_never_an_exception(serve, said, desk, client, says):
+    (answer,) = answers(desk(), serve(lambda body, n: said(**says)), client)
+    assert (answer.value, answer.source) == ({"hours": 40.0}, "fallback")
+    assert answer.fault in {"server_error", "bad_request", "unreachable", "invalid"}
+
+
+def test_an_answer_in_parts_is_put_together(serve, said, desk):
+    parts = [{"type": "text", "text": '{"hours"'}, {"type": "text", "text": ": 42}"}]
+    (answer,) = answers(desk(), serve(lambda body, n: said(parts)), "lean")
+    assert answer.value == {"hours": 42.0}
+
+
+def test_halves_of_characters_are_left_behind(serve, said, desk, client):
+    text = r'{"hours": 42, "t\ud800": "\ud800"}'
+    schema = {**SCHEMA, "additionalProperties": True}
+    (answer,) = answers(desk(), serve(lambda body, n: said(text, model="m\ud800")), client, schema=schema)
+    assert answer.value == {"hours": 42.0, "t?": "?"}
+    assert answer.source == "m?"
+
+
+def test_one_endless_answer_does_not_hold_up_the_others(serve, said, desk):
+    server = serve(lambda body, n: said("{" * 900_000 if n == 0 else GOOD))
+    begun = time.monotonic()
+    found = answers(desk(Manner(limit=30, timeout=5, retries=0)), server, "lean", count=30)
+    assert {a.fault for a in found} <= {"", "mended"}
+    assert time.monotonic() - begun < 5
+
+
+# -- secrets ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"content": json.dumps({"hours": 42, f"Bearer {SECRET}": 1})},
+        {"content": "x" * 290 + SECRET, "status": 500},
+        {"content": f"{{}} {'x' * 40}{SECRET}"},
+        {"content": json.dumps({"hours": "x" * 55 + SECRET})},
+        {"raw": '{"error": {"message": "key sk-planted\\u002dsecret-1234567890"}}', "status": 500},
+    ],
+)
+def test_no_part_of_a_secret_is_quoted(serve, said, desk, client, says):
+    schema = {**SCHEMA, "additionalProperties": True}
+    (answer,) = answers(desk(), serve(lambda body, n: said(**says)), client, schema=schema)
+    assert SECRET[:8] not in repr(answer)
+
+
+def test_escaped_secrets_are_found_too():
+    redact = Redactor(["a/b c+d"])
+    for text in ("a/b c+d", r"a\/b c+d", "a%2Fb%20c%2Bd", "a%2Fb+c%2Bd"):
+        assert redact(f"<{text}>") == "<[secret]>"
+
+
+def test_openais_key_goes_to_openai_only(serve, said, desk, client):
+    server = serve(lambda body, n: said(GOOD))
+    spec = ModelSpec("openai/scripted", base_url=server.url, client=client)
+    answers(desk(), server, client, spec=spec)
+    assert SECRET not in str(server.headers)
+    assert server.headers[0].get("Authorization", "Bearer none") == "Bearer none"
+
+
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        ({}, "the environment variable MY_KEY with its key is not set"),
+        ({"MY_KEY": " "}, "the environment variable MY_KEY with its key is not set"),
+        ({"MY_KEY": "sk\nX-Evil: 1"}, "the key in MY_KEY holds signs that no key has"),
+    ],
+)
+def test_a_key_that_is_none_ends_the_run_in_one_line(serve, said, desk, client, keys, why):
+    server = serve(lambda body, n: said(GOOD))
+    with pytest.raises(ModelError, match=f"^model 'openai/scripted': {why}$"):
+        answers(desk(keys=keys), server, client)
+    assert server.requests == []
+
+
+def test_a_key_with_a_line_end_is_the_key(serve, said, desk, client):
+    server = serve(lambda body, n: said(GOOD))
+    answers(desk(keys={"MY_KEY": SECRET + "\n"}), server, client)
+    assert server.headers[0]["Authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize(
+    ("model", "why"),
+    [
+        ("openai/gpt-4o-mini", "the environment variable OPENAI_API_KEY with its key is not set"),
+        ("anthropic/claude-sonnet-4-5", "the environment variable ANTHROPIC_API_KEY with its key is not set"),
+        ("gemini/gemini-2.0-flash", "GOOGLE_API_KEY or GEMINI_API_KEY with its key is not set"),
+        ("nonsense/foo", "litellm knows no such provider"),
+    ],
+)
+def test_a_provider_without_a_key_or_a_name_ends_the_run_in_one_line(desk, model, why):
+    with pytest.raises(ModelError, match=why):
+        post(desk(keys={}), {"default": ModelSpec(model)}, {"prompt": "x"})
+
+
+def test_a_log_call_that_is_wrong_is_not_made_worse(desk, caplog):
+    desk().redact.guard_logs()
+    record = logging.getLogRecordFactory()("x", logging.WARNING, "f", 1, "%d %d " + SECRET, ("x",), None)
+    assert SECRET not in str(record.msg)
+
+
+# -- stopping and waiting ---------------------------------------------------------------------------------------------
+
+
+def test_when_the_run_stops_nothing_more_is_sent(serve, said, desk, client):
+    stop = threading.Event()
+
+    def script(body, n):
+        stop.set()
+        return said("boom", status=500)
+
+    server = serve(script)
+    one = desk(Manner(limit=1, timeout=20, retries=50), stopping=stop.is_set)
+    spec = ModelSpec("openai/scripted", base_url=server.url, client=client)
+    futures = one.gateway({"default": spec}, seed=7).post(asks(5))
+    for future in futures:
+        with pytest.raises(StoppedError):
+            future.result(30)
+    assert len(server.requests) == 1
+    assert one.meter.spent().asks == 1, "what was never sent was never asked"
+    assert one.meter.spent().tokens == 0
+
+
+def test_whoever_answers_again_has_all_of_its_retries_again(serve, said, desk, client):
+    says = [{"hang": True}, {"hang": True}, {"content": "slow", "status": 429}, {"content": GOOD}]
+    server = serve(lambda body, n: said(**says[n]))
+    one = desk(Manner(limit=8, timeout=1.0, retries=1))
+    (first,) = answers(one, server, client)
+    assert first.fault == "timeout"
+    (second,) = answers(one, server, client)
+    assert second.value == {"hours": 42.0}
+    assert second.telemetry["attempts"] == 2
+
+
+def test_how_long_a_server_asks_us_to_wait():
+    date = {"Date": "Tue, 24 Nov 2026 10:00:00 GMT"}
+    for headers, seconds in (
+        ({"Retry-After": "120"}, 120.0),
+        ({"retry-after": "-3"}, 0.0),
+        ({"Retry-After": "nan"}, None),
+        ({"Retry-After": "soon"}, None),
+        ({**date, "Retry-After": "Tue, 24 Nov 2026 10:01:30 GMT"}, 90.0),
+        ({"Retry-After": "Tue, 24 Nov 2026 10:01:30 GMT"}, None),  # by whose clock?
+    ):
+        assert failure_of(429, "slow", headers).after == seconds
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_model_that_has_answered_is_there(serve, said, desk, client, status):
+    server = serve(lambda body, n: said(GOOD) if n == 0 else said("not this", status=status))
+    one = desk()
+    assert answers(one, server, client)[0].fault == ""
+    (answer,) = answers(one, server, client)
+    assert (answer.fault, answer.value) == ("rejected", {"hours": 40.0})
+
+
+# -- budgets ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_budget_of_money_needs_a_price(serve, said, desk, client):
+    server = serve(lambda body, n: said(GOOD))
+    with pytest.raises(ModelError, match=r"nobody knows its price, so budget\.usd cannot be held"):
+        answers(desk(budget=Budget(usd=1.0)), server, client)
+
+
+def test_prices_that_litellm_knows_are_set_aside(serve, said, desk):
+    server = serve(lambda body, n: said(GOOD))
+    spec = ModelSpec("openai/gpt-4o-mini", base_url=server.url, client="litellm")
+    one = desk(budget=Budget(usd=0.0001))
+    with pytest.raises(BudgetError, match="usd"):
+        answers(one, server, "litellm", count=50, spec=spec)
+    assert server.requests == []
+
+
+def test_a_repair_must_fit_the_budget_too(serve, said, desk, client):
+    server = serve(lambda body, n: said("no", usage={"prompt_tokens": 100, "completion_tokens": 400}))
+    one = desk(budget=Budget(tokens=900))
+    with pytest.raises(BudgetError, match="tokens"):
+        answers(one, server, client)
+    assert len(server.requests) == 1
+    assert one.meter.spent().tokens == 500
+
+
+def test_what_was_turned_away_costs_nothing(serve, said, desk, client):
+    server = serve(lambda body, n: said("bad key", status=401))
+    one = desk(Manner(limit=2, timeout=20))
+    spec = ModelSpec("openai/scripted", base_url=server.url, client=client)
+    for future in one.gateway({"default": spec}, seed=7).post(asks(20)):
+        with pytest.raises(ModelError):
+            future.result(30)
+    assert one.meter.spent().tokens == 0
+
+
+def test_a_call_that_was_given_up_may_have_cost_all_it_could(serve, said, desk, client):
+    server = serve(lambda body, n: said(hang=True))
+    one = desk(Manner(limit=2, timeout=0.3, retries=1))
+    answers(one, server, client)
+    assert one.meter.spent().tokens == 2 * (len("How many hours?") // 3 + 500)
+
+
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": -5, "completion_tokens": 10**30}, {"prompt_tokens": "many"}])
+def test_where_the_server_does_not_count_we_do(serve, said, desk, usage):
+    server = serve(lambda body, n: said(GOOD, usage=usage))
+    one = desk()
+    answers(one, server, "lean")
+    assert one.meter.spent().tokens == len("How many hours?") // 3 + len(GOOD) // 3
 
 
 # -- what needs no server --------------------------------------------------------------------------------------------

@@ -16,13 +16,15 @@ from aiohttp import web
 class Said:
     """What the server does with one request."""
 
-    content: str | None = ""
+    content: Any = ""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     finish: str = "stop"
     refusal: str | None = None
     delay: float = 0.0
     hang: bool = False
+    usage: dict[str, Any] | None = field(default_factory=lambda: {"prompt_tokens": 100, "completion_tokens": 10})
+    model: str = ""
     raw: str | None = None
     """The whole body, instead of a chat completion."""
 
@@ -92,10 +94,10 @@ class ScriptedServer:
                 "id": f"chatcmpl-{number}",
                 "object": "chat.completion",
                 "created": 0,
-                "model": f"{body['model']}-2026-01-01",
+                "model": said.model or f"{body['model']}-2026-01-01",
                 "system_fingerprint": "fp_scripted",
                 "choices": [{"index": 0, "message": message, "finish_reason": said.finish}],
-                "usage": {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110},
+                **({} if said.usage is None else {"usage": {"total_tokens": 110, **said.usage}}),
             }
             self.answered.append(body)
             return web.json_response(data)
