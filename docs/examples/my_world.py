@@ -33,7 +33,9 @@ class Commons(World):
         return {"stock": np.array(self.stock), "taken": self.taken[members]}
 
     def step(self, moment, turn):
-        acts = moment.acts["herder"]
+        acts = moment.acts.get("herder")
+        if acts is None:  # all of them still wait for an answer
+            return
         wanted = acts["take"]
         self.taken[acts.members] = wanted * min(1.0, self.stock / max(wanted.sum(), 1e-9))
         turn.reward("herder", acts.members, self.taken[acts.members])

@@ -22,7 +22,7 @@ def description(kind: str) -> dict[str, Any]:
     told: dict[str, Any] = {
         "kind": kind,
         "category": found.category,
-        "about": inspect.getdoc(found.cls) or "",
+        "about": inspect.cleandoc(found.cls.__doc__ or ""),
         "parameters": found.parameters.schema.get("properties", {}),
     }
     if found.category == "world":
@@ -59,7 +59,7 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield "roles and measures depend on parameters that have no default"
         return
     for role in told["roles"]:
-        yield f"role {role['name']} ({role['seats']} seats)"
+        yield f"role {role['name']} ({role['seats']})"
         for word in ("obs", "act", "trait"):
             yield from _fields(word, role[word])
     if told["measures"]:
@@ -97,6 +97,7 @@ def _role(role: Role) -> dict[str, Any]:
     most = "any number of" if role.most is None else f"at most {role.most}"
     seats = f"at least {role.least}, {most}" if role.least else most
     fields = {"obs": role.obs, "act": role.act, "trait": role.traits}
+    seats += " seat" if role.most == 1 else " seats"
     return {"name": role.name, "seats": seats, **{word: [_field(f) for f in given] for word, given in fields.items()}}
 
 

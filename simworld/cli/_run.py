@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import click
 
@@ -54,6 +54,9 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     console = wide_console()
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
+    people = [block for cell in loaded.cells for block in cast(Any, cell.resolved.get("people", {})).values()]
+    if display in {"auto", "live"} and any(block["kind"] == "terminal" for block in people):
+        display = "plain"  # a question must not be painted over
     shown = make_display(cast(Display, display), console)
     outcome = execute(Order(loaded, out, jobs, new), shown)
     if display not in {"json", "none"}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ _BLOCKS = "▁▂▃▄▅▆▇█"
 _PART = " ▏▎▍▌▋▊▉"
 _MOST_ARMS = 8
 _SPARK = 18
+_TWO_COLUMNS = 100
+_FRAME = 5
+"""Columns that the border of a panel and the gap beside it take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,9 @@ def render_view(view: View, width: int = 120) -> RenderableType:
     from rich.table import Table  # noqa: PLC0415
 
     parts: list[RenderableType] = [_progress(view.progress, width)]
-    panels = _panels(view)
-    if width < 100:
+    columns_wide = 1 if width < _TWO_COLUMNS else 2
+    panels = _panels(view, width // columns_wide - _FRAME)
+    if columns_wide == 1:
         return Group(*parts, *panels)
     # Two columns, each panel where there is more room, in their order.
     columns: list[list[RenderableType]] = [[], []]
@@ -105,7 +110,9 @@ def _progress(progress: Progress, width: int) -> RenderableType:
     failed = f", {progress.failed} failed" if progress.failed else ""
     left = "" if progress.left is None else f", {_clock(progress.left)} left"
     words = f"{ended}{failed}, {_clock(progress.elapsed)} elapsed{left}"
-    head = Text.assemble((progress.name, "bold"), f"  {words}  ", (progress.run, "dim"), overflow="ellipsis")
+    # Rather two lines than a time that is cut off.
+    gap = "  " if len(progress.name) + len(words) + 2 <= width else "\n"
+    head = Text.assemble((progress.name, "bold"), f"{gap}{words}  ", (progress.run, "dim"), overflow="ellipsis")
     head.no_wrap = True
     head.append("\n")
     room = max(10, width - 6)
@@ -114,7 +121,7 @@ def _progress(progress: Progress, width: int) -> RenderableType:
     return head
 
 
-def _panels(view: View) -> list[Panel]:
+def _panels(view: View, width: int) -> list[Panel]:
     from rich.text import Text  # noqa: PLC0415
 
     episode = view.episode
@@ -128,7 +135,7 @@ def _panels(view: View) -> list[Panel]:
     if view.arms and (len(view.arms) > 1 or "" not in view.arms):
         panels.append(_arms(view))
     if view.models:
-        panels.append(_asking(view))
+        panels.append(_asking(view, width))
     if episode is not None and episode.faults:
         lines = [Text(f"{kind:<14} {count:,}", style="yellow") for kind, count in episode.faults.items()]
         panels.append(_panel(_stacked(lines), "faults in this episode", len(lines)))
@@ -203,7 +210,7 @@ def _arms(view: View) -> Panel:
     return _panel(_stacked(lines), f"{view.measure.replace('_', ' ')}: mean of finished episodes", len(lines))
 
 
-def _asking(view: View) -> Panel:
+def _asking(view: View, width: int) -> Panel:
     from rich.text import Text  # noqa: PLC0415
 
     money = f", ${view.usd:,.4f}" if view.usd else ""
@@ -214,7 +221,8 @@ def _asking(view: View) -> Panel:
     for model in view.models:
         stand_in = model.startswith("stand-in/")
         words = " (a stand-in, not a language model)" if stand_in else ""
-        lines.append(Text(f"{model}{words}", style="yellow" if stand_in else "dim"))
+        style = "yellow" if stand_in else "dim"
+        lines += [Text(line, style=style) for line in wrap(f"{model}{words}", max(width, _SPARK))]
     return _panel(_stacked(lines), "models", len(lines))
 
 

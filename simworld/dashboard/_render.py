@@ -128,6 +128,8 @@ def _notes(summary: Summary) -> list[str]:
         notes.append(
             f"{', '.join(summary.stand_ins)} is a stand-in, not a language model: its answers come from a fixed rule"
         )
+    for kind, (count, example) in summary.fault_kinds.items():
+        notes.append(f"{count:,} x {kind}, the first: {example}")
     silent = [m for m in summary.measures if all(np.isnan(row[m].mean) for row in summary.values.values())]
     if silent and summary.values:
         notes.append(f"never emitted: {', '.join(silent)}")

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from simworld_analysis import Run
 
 _BINS, _TEXTS, _ASKS, _ROWS = 24, 4, 2_000, 20_000
+_NOTES_PER_ASK = 6
 _LONGEST = 400
 """Points of a series: more do not fit on any screen."""
 
@@ -67,7 +68,7 @@ class Episode:
     units: Mapping[str, str] = field(default_factory=dict)
     panels: tuple[Bars | Histogram | Said, ...] = ()
     latency: tuple[float, float] | None = None
-    """Median and 95th percentile of the seconds that its latest asks took."""
+    """Median and 95th percentile of the seconds that models took for their latest answers."""
     faults: Mapping[str, int] = field(default_factory=dict)
     """By kind."""
 
@@ -203,11 +204,18 @@ def _bars(column: _Column) -> Bars | None:
 
 
 def _latency(run: Run, episode: str) -> tuple[float, float] | None:
-    latest = run.latest("telemetry", episode, ["key", "value", "role"]) if "telemetry" in run.tables else None
-    if latest is None:
+    ask = ["role", "agent", "decision", "ask"]
+    if not {"asks", "telemetry"} <= set(run.tables):
         return None
-    rows = latest.slice(max(0, latest.num_rows - _ASKS)).to_pydict()
-    seconds = [v for k, v, r in zip(rows["key"], rows["value"], rows["role"], strict=True) if k == "seconds" and r]
+    asks, noted = run.latest("asks", episode, [*ask, "kind"]), run.latest("telemetry", episode, [*ask, "key", "value"])
+    if asks is None or noted is None:
+        return None
+    # People think for minutes; what they take says nothing about a model.
+    *keys, kinds = (asks.slice(max(0, asks.num_rows - _ASKS))[name].to_pylist() for name in (*ask, "kind"))
+    models = {key for key, kind in zip(zip(*keys, strict=True), kinds, strict=True) if kind == "model"}
+    rows = noted.slice(max(0, noted.num_rows - _NOTES_PER_ASK * _ASKS)).to_pydict()
+    each = zip(*(rows[name] for name in (*ask, "key", "value")), strict=True)
+    seconds = [value for *key, name, value in each if name == "seconds" and tuple(key) in models]
     if not seconds:
         return None
     low, high = np.quantile(seconds, [0.5, 0.95])

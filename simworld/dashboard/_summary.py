@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,6 +58,8 @@ class Summary:
     decisions: int
     asks: int
     faults: int
+    fault_kinds: Mapping[str, tuple[int, str]]
+    """By kind, the most frequent first: how many, and the first one in words."""
     spent: Mapping[str, float]
     """Tokens and USD that went to models."""
     models: tuple[str, ...]
@@ -89,6 +92,7 @@ class Summary:
             "decisions": self.decisions,
             "asks": self.asks,
             "faults": self.faults,
+            "fault_kinds": {k: {"count": n, "example": example} for k, (n, example) in self.fault_kinds.items()},
             "spent": dict(self.spent),
             "models": list(self.models),
             "stand_ins": list(self.stand_ins),
@@ -141,6 +145,7 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
         decisions=sum(rows for table, (rows, _) in files.items() if table.startswith("decisions.")),
         asks=files.get("asks", (0, 0))[0],
         faults=files.get("faults", (0, 0))[0],
+        fault_kinds=_fault_kinds(opened) if "faults" in files else {},
         spent={k: v for k, v in manifest.get("spent", {}).items() if k not in {"asks", "minutes"}},
         models=tuple(dict.fromkeys(m for models in manifest.get("models", {}).values() for m in models)),
         variants=tuple(values),
@@ -150,6 +155,17 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
         differences=_differences(by_seed, labels),
         files=files,
     )
+
+
+def _fault_kinds(run: Run) -> dict[str, tuple[int, str]]:
+    faults = run.arrow("faults", columns=["kind", "role", "agent", "tick", "detail"])
+    kinds = faults["kind"].cast("string")
+    found = {}
+    for kind, count in Counter(kinds.to_pylist()).most_common():
+        first = faults.slice(kinds.index(kind).as_py(), 1).to_pylist()[0]
+        who = f"{first['role']} {first['agent']} at tick {first['tick']}"
+        found[str(kind)] = (count, f"{who}: {first['detail']}" if first["detail"] else who)
+    return found
 
 
 def _seconds(run: Run) -> float:

@@ -3,11 +3,13 @@
 ``stand-in/in-context`` needs no key and no network, and is a pure function of (messages, schema, seed). It knows
 nothing of any world. From the text it takes
 
-- the goal: a line such as ``Goal: maximise utility``;
+- the goal: the last line such as ``Goal: maximise utility``;
 - records: lines that hold a value for what it is asked to decide and one for the goal, such as
   ``period 7: rates [10, 25], hours 42, utility 31,200``;
 - the situation: a line that begins with ``Now:``; records whose other lists agree with it count, if there are any;
-- whether to settle: the words ``choose the best``.
+- whether to settle: a line that begins with ``Choose the best``.
+
+These stand at the beginning of a line: what a persona says of goals and choices is not meant for it.
 
 It then answers near the record that reached the goal best, at the vertex of a parabola through the best few where one
 number is asked for, and tries something nearby unless it is told to settle. That is in-context optimisation by a fixed
@@ -24,40 +26,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from simworld.gateway._request import Completion, ModelFailure, Request
+from simworld.gateway._shapes import Path, Wanted, fill, wanted_in
 
 NAME = "stand-in/in-context"
 
 _NUMBER = r"[-+]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\$?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _LIST = r"\[[^\[\]]*\]"
 _GOAL = re.compile(
-    r"\b[Gg]oal:\s*(maximi[sz]e|minimi[sz]e)\s+(?:your\s+|the\s+)?([A-Za-z][A-Za-z _]*?)\s*(?=[,.;:\n(]|$)"
+    r"^[ \t]*[Gg]oal:\s*(maximi[sz]e|minimi[sz]e)\s+(?:your\s+|the\s+)?([A-Za-z][A-Za-z _]*?)\s*(?=[,.;:\n(]|$)",
+    re.MULTILINE,
 )
-_SETTLE = re.compile(r"\b[Cc]hoose the best\b")
+_SETTLE = re.compile(r"^[ \t]*[Cc]hoose the best\b", re.MULTILINE)
 _LISTS = re.compile(rf"([A-Za-z_][A-Za-z_ ]*?)\s*[:=]?\s*({_LIST})")
 _FIRST_STEP = 0.1
 """Of the range: how far the first trials are from the best so far."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A number, or a list of numbers, that is asked for."""
-
-    name: str
-    low: float
-    high: float
-    count: int | None
-    """Entries of a list; None for a single number."""
-    whole: bool
-
-    def read(self, line: str) -> tuple[float, ...] | None:
-        """Its value in a line, or None."""
-        shape = _LIST if self.count is not None else _NUMBER
-        spoken = re.escape(self.name).replace("_", "[_ ]")
-        found = re.search(rf"\b{spoken}\s*(?:[:=]|of|is|was|were)?\s*({shape})(?![\d\]])", line)
-        if found is None:
-            return None
-        values = tuple(_value(n) for n in re.findall(_NUMBER, found[1]))
-        return values if len(values) == (1 if self.count is None else self.count) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,50 +69,42 @@ def answer_text(request: Request) -> str:
 class _Answerer:
     def __init__(self, text: str, seed: int) -> None:
         self._text, self._seed = text, seed
-        goal = _GOAL.search(text)
+        goal = next(reversed(list(_GOAL.finditer(text))), None)
         self._sign = -1.0 if goal and goal[1].startswith("min") else 1.0
         self._goal = goal[2].strip() if goal else ""
         self._settle = bool(_SETTLE.search(text))
         self._lines = text.split("\n")
-        self._said = ""
 
     def answer(self, schema: Mapping[str, Any]) -> Any:
         """A value that fits the schema."""
-        if schema.get("type") != "object":
-            return self._other("answer", schema)
-        properties = schema.get("properties", {})
-        wanted = [w for w in (_wanted(name, inner) for name, inner in properties.items()) if w is not None]
-        decided = self._numbers(wanted)
-        answer = {}
-        for name, inner in properties.items():
-            answer[name] = decided[name] if name in decided else self._other(name, inner)
-        return answer
+        decided, said = self._decided(wanted_in(schema))
+        return fill(schema, decided, said, self._uniform)
 
     # -- numbers ---------------------------------------------------------------------------------------------------
 
-    def _numbers(self, wanted: Sequence[_Wanted]) -> dict[str, Any]:
+    def _decided(self, wanted: Sequence[Wanted]) -> tuple[dict[Path, Any], str]:
+        """The numbers that are asked for, by their place in the answer, and what there is to say about them."""
         if not wanted:
-            return {}
+            return {}, "nothing to decide by numbers"
         low = [w.low for w in wanted for _ in range(w.count or 1)]
         high = [w.high for w in wanted for _ in range(w.count or 1)]
         records = self._records(wanted)
-        at = self._start(wanted, low, high) if not records else self._next(records, low, high)
-        at = [min(h, max(lo, x)) for x, lo, h in zip(at, low, high, strict=True)]
-        decided: dict[str, Any] = {}
-        place = 0
+        at = self._next(records, low, high) if records else self._start(wanted, low, high)
+        decided: dict[Path, Any] = {}
+        rounded: list[float] = []
         for w in wanted:
-            values: list[float] = [_rounded(x, w) for x in at[place : place + (w.count or 1)]]
-            decided[w.name] = values if w.count is not None else values[0]
-            place += w.count or 1
-        if records:
-            best = max(records, key=lambda r: r.score)
-            self._said = f"best so far {_short(best.at)}, {self._goal} {best.score * self._sign:,.0f}"
-            self._said += "; I stay with it" if self._settle else f"; I try {_short(at)}"
-        else:
-            self._said = f"nothing to learn from yet; I try {_short(at)}"
-        return decided
+            values = [w.nearest(x) for x in at[len(rounded) : len(rounded) + (w.count or 1)]]
+            decided[w.path] = values[0] if w.count is None else values
+            rounded += values
+        if not records:
+            return decided, f"nothing to learn from yet; I try {_short(rounded)}"
+        best = max(records, key=lambda r: r.score)
+        said = f"best so far {_short(best.at)}, {self._goal} {best.score * self._sign:,.0f}"
+        if not self._settle:
+            return decided, f"{said}; I try {_short(rounded)}"
+        return decided, f"{said}; " + ("I stay with it" if rounded == list(best.at) else f"I choose {_short(rounded)}")
 
-    def _records(self, wanted: Sequence[_Wanted]) -> list[_Record]:
+    def _records(self, wanted: Sequence[Wanted]) -> list[_Record]:
         if not self._goal:
             return []
         goal = re.compile(rf"\b{re.escape(self._goal)}\s*(?:[:=]|of|is|was)?\s*({_NUMBER})")
@@ -141,7 +115,7 @@ class _Answerer:
                 continue
             at: tuple[float, ...] = ()
             for w in wanted:
-                value = w.read(line)
+                value = _read(w, line)
                 if value is None:
                     break
                 at += value
@@ -158,13 +132,13 @@ class _Answerer:
         alike = [r for r in records if all(values in r.line for values in situation.values())]
         return alike or []
 
-    def _start(self, wanted: Sequence[_Wanted], low: Sequence[float], high: Sequence[float]) -> list[float]:
+    def _start(self, wanted: Sequence[Wanted], low: Sequence[float], high: Sequence[float]) -> list[float]:
         """Near what is in force now, else near the middle."""
         now = next((line for line in reversed(self._lines) if line.lstrip().startswith("Now:")), "")
         at: list[float] = []
         for w in wanted:
             middle = (w.low + w.high) / 2
-            at += w.read(now) or [middle] * (w.count or 1)
+            at += _read(w, now) or [middle] * (w.count or 1)
         steps = [(2 * self._uniform(f"start {i}") - 1) * _FIRST_STEP / 2 for i in range(len(at))]
         return [x + s * (h - lo) for x, s, lo, h in zip(at, steps, low, high, strict=True)]
 
@@ -204,35 +178,21 @@ class _Answerer:
             at[place] += step if self._uniform(f"way {turn}") < 0.5 else -step
         return at
 
-    # -- everything else -------------------------------------------------------------------------------------------
-
-    def _other(self, name: str, schema: Mapping[str, Any]) -> Any:
-        if "enum" in schema or "const" in schema:
-            options = schema.get("enum", [schema.get("const")])
-            return options[int(self._uniform(name) * len(options))]
-        kind = schema.get("type")
-        if kind == "array":
-            return [self._other(f"{name} {i}", schema.get("items", {})) for i in range(schema.get("minItems", 1))]
-        if kind == "object":
-            return {k: self._other(f"{name}.{k}", inner) for k, inner in schema.get("properties", {}).items()}
-        plain = {"boolean": self._uniform(name) < 0.5, "string": self._said[: schema.get("maxLength", 200)]}
-        return plain.get(str(kind))
-
     def _uniform(self, what: str) -> float:
         """A number in [0, 1) that depends on prompt, seed and purpose alone."""
         text = f"{self._seed}\0{what}\0{self._text}"
         return int.from_bytes(hashlib.blake2b(text.encode(errors="replace"), digest_size=7).digest(), "big") / 2**56
 
 
-def _wanted(name: str, schema: Mapping[str, Any]) -> _Wanted | None:
-    if "enum" in schema or "const" in schema:
+def _read(wanted: Wanted, line: str) -> tuple[float, ...] | None:
+    """The value of what is asked for in a line, or None."""
+    shape = _LIST if wanted.count is not None else _NUMBER
+    spoken = re.escape(wanted.name).replace("_", "[_ ]")
+    found = re.search(rf"\b{spoken}\s*(?:[:=]|of|is|was|were)?\s*({shape})(?![\d\]])", line)
+    if found is None:
         return None
-    items = schema.get("items", {}) if schema.get("type") == "array" else schema
-    if items.get("type") not in ("number", "integer"):
-        return None
-    count = schema.get("minItems", 1) if schema.get("type") == "array" else None
-    low, high = float(items.get("minimum", 0)), float(items.get("maximum", 100))
-    return _Wanted(name, low, high, count, items["type"] == "integer")
+    values = tuple(_value(n) for n in re.findall(_NUMBER, found[1]))
+    return values if len(values) == (1 if wanted.count is None else wanted.count) else None
 
 
 def _vertex(points: Sequence[tuple[float, float]], near: float) -> float | None:
@@ -245,10 +205,6 @@ def _vertex(points: Sequence[tuple[float, float]], near: float) -> float | None:
     left, right = (y1 - y0) / (x1 - x0), (y2 - y1) / (x2 - x1)
     bend = (right - left) / (x2 - x0)
     return None if bend >= 0 else (x0 + x1) / 2 - left / (2 * bend)
-
-
-def _rounded(x: float, wanted: _Wanted) -> float:
-    return round(x) if wanted.whole else round(x, 1 if wanted.high - wanted.low > 10 else 3)
 
 
 def _short(at: Sequence[float]) -> str:

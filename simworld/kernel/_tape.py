@@ -9,14 +9,16 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from struct import Struct
-from typing import Any
+from typing import Any, BinaryIO
 
 from simworld.errors import TapeError
 from simworld.kernel._asks import Answer, Ask, AskKey, Json
 
-_MAGIC = b"simworld tape 1\n"
+_MAGIC = b"simworld tape 2\n"
 _HEAD = Struct("<cII")
 """Of a frame: its sort, the length of what follows, and its CRC-32."""
+_CHECK = Struct("<I")
+"""After it the CRC-32 of the head itself: a length that is wrong must not look like a torn end."""
 _FIRST, _NEXT = b"F", b"N"
 """The first frame of a compressed stream with line numbers from 0, and a further one of the same."""
 _LONG = 40
@@ -24,6 +26,7 @@ _LONG = 40
 _MOST_LINES = 100_000
 """After so many lines another stream begins, so that memory stays bounded."""
 _REFERENCE = "\0"
+_ADVICE = "restore the file from a copy, or begin a new run with --new"
 
 
 class Tape:
@@ -43,8 +46,8 @@ class Tape:
         self._lock = threading.Lock()
         self._closed = False
         if path is not None and path.exists():
-            for ask, digest, answer, _ in _read(path):
-                self._known[ask.key] = (digest, answer)
+            for ask, answer in read_tape(path):
+                self._known[ask.key] = (ask.digest, answer)
 
     def __len__(self) -> int:
         return len(self._known)
@@ -101,7 +104,7 @@ def read_tape(path: Path) -> Iterator[tuple[Ask, Answer]]:
     """
     for ask, digest, answer, _ in _read(path):
         if ask.digest != digest:
-            raise TapeError(f"{path}: {ask}: its digest is not that of the question")
+            raise TapeError(f"{path}: {ask}: the question is not the one that was taped; {_ADVICE}")
         yield ask, answer
 
 
@@ -135,7 +138,8 @@ class _Writer:
         # Models do send lone surrogates; json reads them back as they were.
         data = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="surrogatepass")
         packed = self._pack.compress(data) + self._pack.flush(zlib.Z_SYNC_FLUSH)
-        self._append(self._start + _HEAD.pack(self._sort, len(packed), zlib.crc32(packed)) + packed)
+        head = _HEAD.pack(self._sort, len(packed), zlib.crc32(packed))
+        self._append(self._start + head + _CHECK.pack(zlib.crc32(head)) + packed)
         self._start, self._sort, self._new = b"", _NEXT, []
 
     def _append(self, data: bytes) -> None:
@@ -181,13 +185,8 @@ def _read(path: Path) -> Iterator[tuple[Ask, str, Answer, int]]:
                 return  # killed while beginning
             raise TapeError(f"{path}: not a tape of this version")
         unpack, lines = zlib.decompressobj(wbits=-15), [""]
-        while len(head := file.read(_HEAD.size)) == _HEAD.size:
-            sort, length, crc = _HEAD.unpack(head)
-            packed = file.read(length)
-            if len(packed) < length:
-                return
-            if zlib.crc32(packed) != crc or sort not in (_FIRST, _NEXT):
-                raise TapeError(f"{path}: damaged before byte {file.tell()}")
+        while (frame := _frame(file, path)) is not None:
+            sort, packed = frame
             if sort == _FIRST:
                 unpack, lines = zlib.decompressobj(wbits=-15), []
             try:
@@ -197,8 +196,41 @@ def _read(path: Path) -> Iterator[tuple[Ask, str, Answer, int]]:
                 ask = Ask((role, member, decision, number), kind, _long(content, lines), after)
                 answer = Answer(_long(value, lines), *rest)
             except (ValueError, TypeError, IndexError, zlib.error) as error:
-                raise TapeError(f"{path}: damaged before byte {file.tell()} ({error})") from error
+                raise _damaged(path, file, f" ({error})") from error
             yield ask, digest, answer, file.tell()
+
+
+def _frame(file: BinaryIO, path: Path) -> tuple[bytes, bytes] | None:
+    """(sort, content) of the next frame; None at the end, be it torn."""
+    head, check = file.read(_HEAD.size), file.read(_CHECK.size)
+    if len(check) < _CHECK.size:
+        return None
+    if _CHECK.unpack(check)[0] != zlib.crc32(head):
+        if _only_zeros(file):
+            return None
+        raise _damaged(path, file)
+    sort, length, crc = _HEAD.unpack(head)
+    packed = file.read(length)
+    if len(packed) < length:
+        return None
+    if zlib.crc32(packed) != crc or sort not in (_FIRST, _NEXT):
+        # A whole frame ends with the mark of a flush, and never with a zero.
+        if packed.endswith(b"\0") and _only_zeros(file):
+            return None
+        raise _damaged(path, file)
+    return sort, packed
+
+
+def _only_zeros(file: BinaryIO) -> bool:
+    """Whether nothing but zeros follows: a file that was being made longer when the power failed."""
+    while data := file.read(1 << 16):
+        if data.strip(b"\0"):
+            return False
+    return True
+
+
+def _damaged(path: Path, file: BinaryIO, why: str = "") -> TapeError:
+    return TapeError(f"{path}: damaged before byte {file.tell()}{why}; {_ADVICE}")
 
 
 def _long(value: Any, lines: list[str]) -> Any:

@@ -54,4 +54,8 @@ class PeopleDesk:
         if reply is None:
             telemetry = {"seconds": time.monotonic() - begun}
             return Answer(ask.content.get("fallback"), "timeout", "no answer in time", "fallback", telemetry)
+        wrong = request.wrong(reply.value)
+        if wrong:
+            telemetry = {"seconds": reply.latency}
+            return Answer(ask.content.get("fallback"), "invalid", f"{reply.source}: {wrong}", "fallback", telemetry)
         return Answer(reply.value, source=reply.source, telemetry={"seconds": reply.latency})

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from simworld.errors import AskError
 from simworld.kernel import Ask, Json
 
+_AMOUNT = re.compile(r"[-+]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+"""A number as people type it; a comma separates thousands, and nothing else."""
 _KEYS = {"question", "options", "context", "low", "high", "deadline", "fallback", "person"}
 
 
@@ -43,15 +47,32 @@ class PersonRequest:
             return self._option(text)
         if self.low is None and self.high is None:
             return text
-        try:
-            value = float(text.replace(",", ""))
-        except ValueError:
-            value = float("nan")
-        low = float("-inf") if self.low is None else self.low
-        high = float("inf") if self.high is None else self.high
-        if not low <= value <= high:
-            raise ValueError(f"accepted: a number from {low:g} to {high:g}")
+        value = float(text.replace(",", "")) if _AMOUNT.fullmatch(text) else float("nan")
+        if not self._within(value):
+            raise ValueError(f"accepted: {self._bounds()}")
         return value
+
+    def wrong(self, value: Json) -> str:
+        """Why an answer is none that is accepted; empty if it is one."""
+        if self.options:
+            # True is 1 in Python, and is not in JSON.
+            alike = [o for o in self.options if o == value and isinstance(o, bool) == isinstance(value, bool)]
+            options = ", ".join(json.dumps(option) for option in self.options)
+            return "" if alike else f"found {json.dumps(value)}; accepted: {options}"
+        if self.low is None and self.high is None:
+            return ""
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self._bounds()}"
+
+    def _within(self, value: Any) -> bool:
+        return bool((self.low is None or value >= self.low) and (self.high is None or value <= self.high)) and (
+            math.isfinite(value)
+        )
+
+    def _bounds(self) -> str:
+        if self.low is None or self.high is None:
+            return f"a number up to {self.high:g}" if self.low is None else f"a number from {self.low:g}"
+        return f"a number from {self.low:g} to {self.high:g}"
 
     def _option(self, text: str) -> Json:
         shown = [option if isinstance(option, str) else json.dumps(option) for option in self.options]

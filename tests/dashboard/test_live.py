@@ -73,6 +73,13 @@ def test_it_fits_its_width(width):
     assert max(map(len, shown(VIEW, width).splitlines())) <= width
 
 
+def test_at_sixty_columns_neither_the_time_that_is_left_nor_what_a_stand_in_is_is_cut_off():
+    progress = Progress("a_study_with_a_long_name", "runs/x", 100, 4, 1, 0.45, 75.0, 9200.0)
+    text = shown(View(progress, EPISODE, models=VIEW.models), 60)
+    assert "2:33:20 left" in text
+    assert "not a language model)" in text.replace("│\n│", "").replace("  ", " ")
+
+
 def test_nothing_is_known_at_first():
     text = shown(View(Progress("study", "runs/x", 10, 0, 0, 0.0, 0.2, None)))
     assert "0/10 episodes, 0:00 elapsed" in text

@@ -119,3 +119,20 @@ def test_a_stand_in_is_called_one(summary):
     assert "tokens" in text
     assert json.loads(json.dumps(found.as_dict()))["stand_ins"] == ["stand-in/in-context"]
     assert isinstance(found.run, Path)
+
+
+def test_faults_are_told_by_kind_with_an_example(summary, tmp_path):
+    (tmp_path / "faulty.py").write_text(
+        "from simworld.kernel import Agent\n\n\n"
+        "class Moody(Agent):\n"
+        "    def act(self, seen, seat):\n"
+        "        if seat.member < 3:\n"
+        "            seat.fault('mood' if seat.member else 'nerves', f'{seat.member} has no mind to')\n"
+        "        return {'hours': 10.0}\n"
+    )
+    found = summary(BASE.replace("kind: rational", 'kind: "faulty:Moody"') + "faults: {most: 1.0}\n")
+    kinds = found.as_dict()["fault_kinds"]
+    assert list(kinds) == ["mood", "nerves"]
+    assert kinds["mood"]["count"] == 2 * kinds["nerves"]["count"] == found.faults * 2 // 3 > 0
+    assert kinds["nerves"]["example"] == "worker 0 at tick 0: 0 has no mind to"
+    assert "x mood, the first: worker 1 at tick 0: 1 has no mind to" in shown(found)

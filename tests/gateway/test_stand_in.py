@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from simworld.gateway import STAND_IN, Request, answer_text, read_answer
 
@@ -101,6 +103,72 @@ def test_every_kind_of_answer_fits_its_schema():
     }
     moves = {answer("Hello.", schema, seed)["move"] for seed in range(20)}
     assert moves == {"C", "D"}
+
+
+@st.composite
+def numbers(draw):
+    kind = draw(st.sampled_from(["number", "integer"]))
+    schema = {"type": kind}
+    low = draw(st.sampled_from([-1000, 0, 0.5, 3, 200]))
+    span = (
+        draw(st.sampled_from([1e-6, 0.01, 2, 40, 1e7])) if kind == "number" else draw(st.sampled_from([5, 40, 10**7]))
+    )
+    if draw(st.booleans()):
+        schema[draw(st.sampled_from(["minimum", "exclusiveMinimum"]))] = low
+    if draw(st.booleans()):
+        schema[draw(st.sampled_from(["maximum", "exclusiveMaximum"]))] = low + span
+    if span > 2 and draw(st.booleans()):
+        schema["multipleOf"] = draw(st.sampled_from([1, 2] if kind == "integer" else [0.5, 0.25, 2]))
+    return schema
+
+
+leaves = numbers() | st.sampled_from(
+    [
+        {"type": "boolean"},
+        {"type": "null"},
+        {"type": ["null", "integer"], "minimum": 2},
+        {"enum": ["C", "D", 3]},
+        {"type": "string", "minLength": 60},
+        {"type": "string", "maxLength": 4},
+    ]
+)
+
+
+def arrays(items):
+    sizes = st.sampled_from([{}, {"minItems": 3}, {"maxItems": 0}, {"minItems": 1, "maxItems": 2}])
+    return st.tuples(items, sizes).map(lambda t: {"type": "array", "items": t[0]} | t[1])
+
+
+def objects(items):
+    inner = st.dictionaries(st.sampled_from("abc"), items, max_size=3)
+    return inner.map(lambda p: {"type": "object", "properties": p, "required": list(p), "additionalProperties": False})
+
+
+@given(st.recursive(leaves, lambda items: arrays(items) | objects(items), max_leaves=6), st.integers(0, 5))
+@example({"type": "number", "minimum": 200}, 0)
+@example({"type": "object", "properties": {"a": {"type": "object", "properties": {"x": {"type": "number"}}}}}, 0)
+def test_whatever_the_shape_the_answer_fits(schema, seed):
+    answer(PROMPT, schema, seed)
+
+
+def test_numbers_inside_of_objects_are_learned_too():
+    inner = {"type": "object", "properties": {"hours": {"type": "number", "minimum": 0, "maximum": 100}}}
+    assert answer(PROMPT, {"type": "object", "properties": {"plan": inner}}) == {"plan": {"hours": 44.9}}
+
+
+def test_it_says_where_it_goes():
+    text = PROMPT + "\nChoose the best hours."
+    said = answer(text)
+    assert said["thought"].endswith(f"I choose {said['hours']:g}")
+    alone = "Goal: maximise utility.\n- hours 30, utility 100\nChoose the best."
+    assert answer(alone) == {"thought": "best so far 30, utility 100; I stay with it", "hours": 30}
+
+
+def test_a_persona_does_not_steer_it():
+    persona = "You are Max. Your own goal: minimise utility of others. You always choose the best for yourself."
+    assert answer(f"{persona}\n{PROMPT}", seed=3)["hours"] != answer(f"{PROMPT}\nChoose the best.")["hours"]
+    records = "Goal: maximise utility.\n- hours 20, utility 5\n- hours 60, utility 9\nChoose the best."
+    assert answer(f"{persona}\n{records}")["hours"] == answer(records)["hours"] == 60
 
 
 def test_free_text_says_what_it_is():

@@ -106,6 +106,24 @@ def test_a_scripted_person_answers_by_decision_and_is_named(study):
     assert replay_run(run.path).identical
 
 
+def test_a_scripted_answer_that_is_no_option_is_not_taken(study):
+    here = study("{default: {kind: scripted, answers: ['yes', 'Yes', true]}}")
+    assert subprocess.run(COMMAND, cwd=here, check=False).returncode == 0
+    run = run_of(here)
+    rows = run.table("decisions.doctor").query("end.isna()")
+    assert rows["fault"].astype(object).fillna("").tolist() == [""] * 2 + ["invalid"] * 4 + [""] * 2
+    details = run.table("faults")["detail"].drop_duplicates().tolist()
+    assert details == [f'scripted: found {found}; accepted: "yes", "no"' for found in ('"Yes"', "true")]
+
+
+def test_questions_at_a_terminal_are_not_painted_over(study):
+    here = study("{default: {kind: terminal}}")
+    code, said = talk(here, ["1"] * 8, display="live")
+    assert code == 0, said
+    assert "study: 1 episodes of 4 ticks" in said  # plain lines
+    assert said.count("doctor 0 asks: Treat?") == 4  # each of them once
+
+
 def test_an_answer_may_take_simulated_time(study):
     here = study("{default: {kind: scripted, answers: ['yes']}}", ", after: 2")
     assert subprocess.run(COMMAND, cwd=here, check=False).returncode == 0
@@ -113,10 +131,11 @@ def test_an_answer_may_take_simulated_time(study):
     assert rows[["since", "tick"]].drop_duplicates().to_numpy().tolist() == [[0, 2]]
 
 
-def talk(here: Path, replies: list[str], jobs: str = "1") -> tuple[int, str]:
+def talk(here: Path, replies: list[str], display: str = "none") -> tuple[int, str]:
     """Run the study at a real terminal, typing a reply whenever the prompt appears."""
     ours, theirs = pty.openpty()
-    process = subprocess.Popen([*COMMAND, "--jobs", jobs], cwd=here, stdin=theirs, stdout=theirs, stderr=theirs)
+    command = [*COMMAND, "--display", display]
+    process = subprocess.Popen(command, cwd=here, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     said, waiting = b"", list(replies)
     deadline = time.monotonic() + 30
@@ -192,7 +211,8 @@ def test_a_question_as_it_is_put():
     request = person_request(ask(question="How much?", low=0, high=10, context={"x": 1}, deadline=3, fallback=5))
     assert (request.who, request.number, request.deadline) == ("doctor 3", 7, 3.0)
     assert request.value_of(" 7.5 ") == 7.5
-    for wrong in ("eleven", "11", "nan", ""):
+    assert person_request(ask(question="How much?", low=0, high=1e4)).value_of("1,234.5") == 1234.5
+    for wrong in ("eleven", "11", "nan", "", "2,5", "1_0"):
         with pytest.raises(ValueError, match="accepted: a number from 0 to 10"):
             request.value_of(wrong)
 
@@ -288,3 +308,18 @@ def test_a_decision_executed_again_is_flagged_again(tmp_path):
         (-1.0, "timeout"), (2.0, None), (-1.0, "timeout"),
     ]  # fmt: skip
     desk.close()
+
+
+@pytest.mark.parametrize(
+    ("request_", "good", "wrong"),
+    [
+        (PersonRequest("a 0", "?", options=(1, "b")), [1, 1.0, "b"], [True, "1", None, 2]),
+        (PersonRequest("a 0", "?", low=0), [0, 1e9], [-1, True, "3", float("inf"), [1]]),
+        (PersonRequest("a 0", "?", high=5.0), [5, -3.5], [5.1]),
+        (PersonRequest("a 0", "?"), ["anything", 3, None], []),
+    ],
+)
+def test_what_is_accepted_is_the_same_for_whoever_answers(request_, good, wrong):
+    assert [request_.wrong(value) for value in good] == [""] * len(good)
+    for value in wrong:
+        assert request_.wrong(value).startswith("found ")
