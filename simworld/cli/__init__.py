@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 _COMMANDS = {
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
     "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
+    "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
     "replay": ("simworld.cli._replay:replay", "Re-execute a run from its tape and compare every moment."),
     "validate": ("simworld.cli._validate:validate", "Check a scenario without running it."),
     "list": ("simworld.cli._list:list_", "List worlds, agents and scenarios, a line each."),

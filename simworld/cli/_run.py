@@ -8,6 +8,8 @@ from typing import Any, cast
 
 import click
 
+from simworld.cli._opening import opening
+
 
 @click.command(
     epilog="Example: simworld run scenarios/tax_policy.yaml --set world.elasticity=0.3 --episodes 10 --jobs 2"
@@ -43,14 +45,17 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     The same command again resumes an unfinished run, or shows the summary of a finished one. Ctrl-C ends gracefully:
     what was recorded is sealed.
     """
+    from simworld.cli._claims import check_claims, claims_of, judged, print_claims  # noqa: PLC0415
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
     from simworld.execution import Order, execute  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
+    from simworld_analysis import open_run  # noqa: PLC0415
 
     extra = [f"seed={seed}"] if seed is not None else []
     extra += [f"episodes={episodes}"] if episodes is not None else []
     loaded = load(scenario, [*overrides, *extra])
+    check_claims(loaded)
     console = wide_console()
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
@@ -64,5 +69,10 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
             click.echo(f"this scenario was run before: {outcome.run} (another run of it: --new)")
         summary = summarise(outcome.run, loaded.model.measures)
         console.print(render_summary(summary, console.width))
+        with opening():
+            opened = open_run(outcome.run)
+            verdicts = judged(opened, claims_of(loaded)) if summary.episodes_done else []
+        if verdicts:
+            print_claims(opened, verdicts)
     sys.stdout.flush()
     return {"success": 0, "interrupted": 130}.get(outcome.status, 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simworld.cli._opening import opening
 from simworld.errors import RunError
 
 if TYPE_CHECKING:
@@ -32,17 +33,15 @@ def show(run: Path, errors: bool, measures: str | None, as_json: bool, **which: 
 
     Also works on a run that is still going, or was killed: it shows what is there.
     """
-    from simworld_analysis import OpenError, open_run  # noqa: PLC0415
+    from simworld_analysis import open_run  # noqa: PLC0415
 
-    try:
+    with opening():
         opened = open_run(run)
         if which["agent"] is not None:
             return _show_agent(opened, which, as_json)
         if errors:
             return _show_errors(opened, as_json)
         return _show_run(opened, measures.split(",") if measures else [], as_json)
-    except OpenError as error:
-        raise RunError(str(error)) from error
 
 
 def _show_run(run: Run, measures: list[str], as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """What a run looks like from outside: a live dashboard while it goes, a summary when it is over."""
 
+from simworld.dashboard._claims import expected, remarks, render_claims
 from simworld.dashboard._displays import Display, LiveDisplay, make_display
 from simworld.dashboard._live import Progress, View, render_view
 from simworld.dashboard._render import render_summary
@@ -13,7 +14,10 @@ __all__ = [
     "Progress",
     "Summary",
     "View",
+    "expected",
     "make_display",
+    "remarks",
+    "render_claims",
     "render_summary",
     "render_view",
     "summarise",

@@ -35,8 +35,7 @@ def test_the_scenario_of_the_page_is_valid(tmp_path):
     path.write_text(blocks[0])
     scenario = load(path)
     assert len(scenario.cells) == 4
-    # it shows every key that there is, but claims, which are not built yet
-    assert set(yaml.safe_load(blocks[0])) == set(ScenarioFile.model_fields) - {"claims"}
+    assert set(yaml.safe_load(blocks[0])) == set(ScenarioFile.model_fields)  # it shows every key that there is
 
 
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda p: p.name)

@@ -20,6 +20,7 @@ from simworld_agents.economist._optimal_tax import (
     random_search,
     saez_point,
 )
+from simworld_agents.economist._optimum import OptimumPlanner
 from simworld_agents.economist._planners import FixedPlanner, HillClimbPlanner, RandomSearchPlanner, SaezPlanner
 from simworld_agents.economist._workers import RationalWorkers
 
@@ -29,6 +30,7 @@ __all__ = [
     "HillClimbPlanner",
     "LlmPlanner",
     "LlmWorker",
+    "OptimumPlanner",
     "RandomSearchPlanner",
     "RationalWorkers",
     "SaezPlanner",

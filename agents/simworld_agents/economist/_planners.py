@@ -57,7 +57,7 @@ class FixedPlanner(Agent):
 
     def check(self, role: Role) -> None:
         """The schedule has as many brackets as the world."""
-        brackets = _brackets(role)
+        brackets = brackets_of(role)
         if self._named is not None and len(self._named.edges) != brackets:
             raise ValueError(f"this schedule has {len(self._named.edges)} brackets, the world has {brackets}")
         if len(self._rates) not in {1, brackets}:
@@ -111,10 +111,10 @@ class SaezPlanner(Agent):
 
     def check(self, role: Role) -> None:
         """Elasticities that are listed are one for each bracket."""
-        if isinstance(self._elasticity, list) and len(self._elasticity) != _brackets(role):
+        if isinstance(self._elasticity, list) and len(self._elasticity) != brackets_of(role):
             raise ValueError(
                 f"elasticity: found {len(self._elasticity)} numbers; accepted: one, or one for each of the world's"
-                f" {_brackets(role)} brackets"
+                f" {brackets_of(role)} brackets"
             )
 
     def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
@@ -131,7 +131,7 @@ class SaezPlanner(Agent):
         elasticity = cast(float, self._elasticity)
         weights = inverse_income_weights(incomes, self._floor)
         if self._form == "bracket":
-            cost = _inferred_cost(incomes, hours, Schedule(edges, rates), elasticity)
+            cost = inferred_cost(incomes, hours, Schedule(edges, rates), elasticity)
             seat.show(believed_cost=cost)
             return {"rates": bracket_fixed_point(Workforce(incomes / hours, cost, elasticity), edges).rates}
         flat = np.full(edges.shape, linear_rate(weights, incomes, elasticity))
@@ -190,13 +190,13 @@ class RandomSearchPlanner(HillClimbPlanner):
         self._rule = random_search
 
 
-def _brackets(role: Role) -> int:
+def brackets_of(role: Role) -> int:
     """How many brackets a world has, from what its planner decides."""
     (rates,) = [f for f in role.act if f.name == "rates"]
     return int(rates.shape[0])
 
 
-def _inferred_cost(incomes: FloatArray, hours: FloatArray, schedule: Schedule, elasticity: float) -> float:
+def inferred_cost(incomes: FloatArray, hours: FloatArray, schedule: Schedule, elasticity: float) -> float:
     """Labour cost at which the median worker's hours satisfy v (1 - t) = c (1 + 1/e) h^(1/e)."""
     kept = 1.0 - schedule.marginal(incomes)
     cost = (incomes / hours) * kept / ((1.0 + 1.0 / elasticity) * hours ** (1.0 / elasticity))

@@ -38,6 +38,9 @@ _MEASURES = (
     Field("gini_net", meaning="Gini coefficient of income after tax and rebate"),
     Field("mean_income", unit="USD/year", meaning="mean income before tax"),
     Field("revenue", unit="USD/year", meaning="tax per head, all of it paid back as the rebate"),
+    Field(
+        "budget_gap", unit="USD/year", meaning="income less what is kept and paid back, per head: zero but for rounding"
+    ),
     Field("mean_hours", unit="hours/week", meaning="mean hours of those present"),
     Field("participation", meaning="share of workers with hours above zero"),
     Field("top_rate", meaning="marginal rate of the highest bracket"),
@@ -196,6 +199,7 @@ class Economy(World):
             gini_net=formulas.gini(net),
             mean_income=float(income.mean()),
             revenue=self._rebate,
+            budget_gap=float((income - net).mean()),
             mean_hours=float(hours.mean()),
             participation=float((hours > 0).mean()),
             top_rate=float(self._schedule.rates[-1]),

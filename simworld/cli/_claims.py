@@ -1,0 +1,99 @@
+"""`simworld claims`, and what `simworld run` does with the claims of its scenario."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simworld.cli._opening import opening
+from simworld.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from simworld.scenario import Scenario
+    from simworld_analysis import Run
+    from simworld_analysis.claims import Verdict
+
+
+@click.command(epilog="Example: simworld claims runs/20261124T101500Z_tax-rational_1a2b3c4d")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--scenario",
+    type=click.Path(path_type=Path),
+    help="Another version of its scenario: claims that the run did not start with are judged post hoc.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def claims(run: Path, scenario: Path | None, as_json: bool) -> int:
+    """Judge the claims that RUN started with; exit code 0 says that all of them hold, 1 that they do not.
+
+    A claim holds when its whole interval lies where it is expected, fails when it lies wholly elsewhere, and is
+    undecided otherwise. The intervals of all claims are widened together (Holm).
+    """
+    from simworld.scenario import load  # noqa: PLC0415
+    from simworld_analysis import open_run  # noqa: PLC0415
+    from simworld_analysis.claims import all_hold  # noqa: PLC0415
+
+    also = [] if scenario is None else claims_of(load(scenario))
+    with opening():
+        opened = open_run(run)
+        verdicts = judged(opened, also)
+    if as_json:
+        click.echo(json.dumps([verdict.as_dict() for verdict in verdicts], allow_nan=False))
+    elif verdicts:
+        print_claims(opened, verdicts)
+    else:
+        click.echo(f"{run}: its scenario makes no claims")
+    return 0 if all_hold(verdicts) else 1
+
+
+def check_claims(scenario: Scenario) -> None:
+    """Check that whatever claims are made of can be measured, before anything is run.
+
+    Raises:
+        ScenarioError: With file and line of a claim whose measure nobody has, or whose options it does not take.
+    """
+    if not scenario.model.claims:
+        return
+    from simworld_analysis import OpenError  # noqa: PLC0415
+    from simworld_analysis.measures import find_measure  # noqa: PLC0415
+
+    emitted = {f.name for cell in scenario.cells for f in cell.build_world().measures}
+    for number, claim in enumerate(scenario.model.claims):
+        if claim.measure in emitted:
+            continue
+        try:
+            known = find_measure(claim.measure, sorted(emitted)).options
+        except OpenError as error:
+            raise ScenarioError(
+                f"{scenario.place(('claims', number, 'measure'))}: claims.{number}.measure: {error}"
+            ) from error
+        wrong = [name for name in claim.of if name not in known]
+        if wrong:
+            raise ScenarioError(
+                f"{scenario.place(('claims', number, 'of'))}: claims.{number}.of: {claim.measure} has no option"
+                f" {wrong[0]!r}; accepted: {', '.join(known) or 'none'}"
+            )
+
+
+def claims_of(scenario: Scenario) -> list[dict[str, object]]:
+    """The claims of a scenario as plain data."""
+    return [claim.as_data() for claim in scenario.model.claims]
+
+
+def judged(run: Run, also: Sequence[Mapping[str, object]] = ()) -> list[Verdict]:
+    """Verdicts on a run's claims; none while there is nothing to judge by."""
+    from simworld_analysis.claims import run_claims  # noqa: PLC0415
+
+    return run_claims(run, also) if run.manifest.get("claims") or also else []
+
+
+def print_claims(run: Run, verdicts: Sequence[Verdict]) -> None:
+    """Print the table of claims."""
+    from simworld.cli._console import wide_console  # noqa: PLC0415
+    from simworld.dashboard import render_claims  # noqa: PLC0415
+
+    models = [m for models in run.manifest.get("models", {}).values() for m in models if m.startswith("stand-in/")]
+    wide_console().print(render_claims(verdicts, list(dict.fromkeys(models))))
