@@ -70,7 +70,7 @@ def batches(files: Sequence[TableFile], schema: pa.Schema) -> Iterator[pa.Record
     for file in files:
         for batch in file.batches(schema.names):
             if batch.num_rows:
-                yield _fitted(batch, schema)
+                yield fitted(batch, schema)
 
 
 def table(files: Sequence[TableFile], schema: pa.Schema) -> pa.Table:
@@ -146,7 +146,8 @@ def selected(schema: pa.Schema, table: str, columns: Sequence[str] | None) -> pa
     return pa.schema([schema.field(name) for name in columns], metadata=schema.metadata)
 
 
-def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The batch with the columns of a schema: cast to their types, null where it has none."""
     columns = []
     for field in schema:
         place = batch.schema.get_field_index(field.name)

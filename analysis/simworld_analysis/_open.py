@@ -73,6 +73,11 @@ class Run:
         """Names of the tables that are there, sorted; ``chain`` is the hash chain."""
         return sorted(self._folders())
 
+    def has(self, name: str) -> bool:
+        """Whether anything of a table is there."""
+        folder = self._folders().get(name)
+        return folder is not None and bool(_listing(folder))
+
     def schema(self, name: str) -> pa.Schema:
         """Columns of a table over all its files, with ``unit`` and ``meaning`` as field metadata."""
         found: pa.Schema = _reading().common([f.schema for f in self._files(name)])

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
     "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
     "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
+    "export": ("simworld.cli._export:export", "Write the tables of a run as CSV or Parquet, with a codebook."),
     "replay": ("simworld.cli._replay:replay", "Re-execute a run from its tape and compare every moment."),
     "validate": ("simworld.cli._validate:validate", "Check a scenario without running it."),
     "list": ("simworld.cli._list:list_", "List worlds, agents and scenarios, a line each."),
