@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from simworld_analysis._files import TableFile
+    from simworld_analysis.plots import Plots
 SCHEMA_VERSION = "1"
 _MANIFEST = "run.json"
 _TRIES = 20
@@ -151,6 +152,13 @@ class Run:
     def measures(self) -> list[str]:
         """Names of the measures that the world emitted."""
         return [n for n in self.schema("measures").names if n not in ("episode", "tick", "time")]
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: ``run.plot.measure("gini")``."""
+        from simworld_analysis.plots import Plots  # noqa: PLC0415  drawing is imported when something is drawn
+
+        return Plots(self)
 
     def units(self, name: str) -> dict[str, str]:
         """Units of a table's columns; empty texts where there are none."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,10 +86,19 @@ def claims_of(scenario: Scenario) -> list[dict[str, object]]:
 
 
 def judged(run: Run, also: Sequence[Mapping[str, object]] = ()) -> list[Verdict]:
-    """Verdicts on a run's claims; none while there is nothing to judge by."""
+    """Verdicts on a run's claims, kept beside its tables as ``claims.json``; none if it makes none."""
     from simworld_analysis.claims import run_claims  # noqa: PLC0415
 
-    return run_claims(run, also) if run.manifest.get("claims") or also else []
+    if not (run.manifest.get("claims") or also):
+        return []
+    verdicts = run_claims(run, also)
+    planned = [verdict.as_dict() for verdict in verdicts if verdict.word != "post hoc"]
+    # For the index of runs; it can be computed again at any time, so a folder that cannot be written to is no fault.
+    with contextlib.suppress(OSError):
+        unfinished = run.path / f"claims.json.{os.getpid()}"
+        unfinished.write_text(json.dumps(planned, indent=1, allow_nan=False), encoding="utf-8")
+        unfinished.replace(run.path / "claims.json")
+    return verdicts
 
 
 def print_claims(run: Run, verdicts: Sequence[Verdict]) -> None:

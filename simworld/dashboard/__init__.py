@@ -3,7 +3,7 @@
 from simworld.dashboard._claims import expected, remarks, render_claims
 from simworld.dashboard._displays import Display, LiveDisplay, make_display
 from simworld.dashboard._live import Progress, View, render_view
-from simworld.dashboard._render import render_summary
+from simworld.dashboard._render import number, render_summary
 from simworld.dashboard._summary import Difference, Estimate, Summary, summarise
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "View",
     "expected",
     "make_display",
+    "number",
     "remarks",
     "render_claims",
     "render_summary",

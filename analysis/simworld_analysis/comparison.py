@@ -1,0 +1,153 @@
+"""Comparing runs: by how much they differ, seed by seed where they share seeds, and in what their scenarios do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from simworld_analysis._open import OpenError, Run
+from simworld_analysis._values import episode_values
+from simworld_analysis.statistics import Estimate, cohens_dz, hedges_g, mean_interval, paired
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LEVEL = 0.95
+_ABOUT = {"name", "description", "claims", "measures", "watch", "budget", "asking", "faults"}
+"""Of a scenario: what does not determine what happens."""
+_ABSENT = "(absent)"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A measure of one variant in two runs."""
+
+    measure: str
+    unit: str
+    variant: str
+    runs: tuple[str, str]
+    """Names of the run that is compared with and of the other one."""
+    means: tuple[Estimate, Estimate]
+    difference: Estimate
+    """The second minus the first."""
+    paired: bool
+    """Whether by seed; otherwise as two independent samples."""
+    effect: float
+    """Cohen's d_z of paired differences, Hedges' g of independent samples."""
+
+    def as_dict(self) -> dict[str, object]:
+        """As plain data."""
+        d = self.difference
+        numbers = {"difference": d.value, "low": d.low, "high": d.high, "effect": self.effect}
+        numbers |= {"mean": self.means[0].value, "mean_other": self.means[1].value}
+        told: dict[str, object] = {"measure": self.measure, "variant": self.variant, "runs": list(self.runs)}
+        told |= {key: value if np.isfinite(value) else None for key, value in numbers.items()}
+        return told | {"n": d.n, "paired": self.paired, "level": d.level, "method": d.method}
+
+
+def compare_runs(runs: Sequence[Run], measures: Sequence[str]) -> list[Comparison]:
+    """Every run against the first, for every variant that both have; two single variants whatever their names.
+
+    Raises:
+        OpenError: They have no variant in common, or no such measure.
+    """
+    found = []
+    for measure in measures:
+        base = episode_values(runs[0], measure)
+        for other in runs[1:]:
+            frame = episode_values(other, measure)
+            for variant, one, two in _shared(base, frame, runs[0], other):
+                label = (runs[0].path.name, other.path.name)
+                unit = runs[0].units("measures").get(measure, "") if runs[0].has("measures") else ""
+                found.append(_compared(measure, unit, variant, label, one, two))
+    return found
+
+
+def scenario_differences(runs: Sequence[Run]) -> list[tuple[str, tuple[str, ...]]]:
+    """What differs between the resolved scenarios of runs: (dotted key, its value in each run as text).
+
+    Raises:
+        OpenError: A run has no readable resolved scenario.
+    """
+    flat = [dict(_flattened(_resolved(run))) for run in runs]
+    keys = dict.fromkeys(key for each in flat for key in each)
+    rows = [(key, tuple(each.get(key, _ABSENT) for each in flat)) for key in keys]
+    return [(key, values) for key, values in rows if len(set(values)) > 1]
+
+
+def _shared(
+    base: pd.DataFrame, frame: pd.DataFrame, first: Run, second: Run
+) -> Iterator[tuple[str, Mapping[int, float], Mapping[int, float]]]:
+    here, there = list(dict.fromkeys(base["variant"])), list(dict.fromkeys(frame["variant"]))
+    if len(here) == 1 and len(there) == 1:
+        label = here[0] if here == there else f"{here[0] or 'all'} / {there[0] or 'all'}"
+        yield label, _by_seed(base), _by_seed(frame)
+        return
+    shared = [variant for variant in here if variant in there]
+    if not shared:
+        raise OpenError(
+            f"{first.path.name} and {second.path.name} have no arm in common:"
+            f" {', '.join(here) or 'none'}; {', '.join(there) or 'none'}"
+        )
+    for variant in shared:
+        yield variant, _by_seed(base[base["variant"] == variant]), _by_seed(frame[frame["variant"] == variant])
+
+
+def _by_seed(frame: pd.DataFrame) -> dict[int, float]:
+    known = frame.dropna(subset=["value"])
+    return dict(zip(known["seed"].tolist(), known["value"].tolist(), strict=True))
+
+
+def _compared(
+    measure: str, unit: str, variant: str, runs: tuple[str, str], one: Mapping[int, float], two: Mapping[int, float]
+) -> Comparison:
+    shared = sorted(one.keys() & two.keys())
+    means = mean_interval(list(one.values())), mean_interval(list(two.values()))
+    if len(shared) > 1 or (shared and len(one) == len(two) == 1):
+        difference = paired(two, one)
+        effect = cohens_dz([two[seed] - one[seed] for seed in shared])
+        return Comparison(measure, unit, variant, runs, means, difference, True, effect)
+    x, y = np.array(list(two.values())), np.array(list(one.values()))
+    return Comparison(measure, unit, variant, runs, means, _welch(x, y), False, hedges_g(x, y))
+
+
+def _welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:
+    """Difference of two independent means, by Welch's t."""
+    n, nan = len(x) + len(y), float("nan")
+    gap = float(x.mean() - y.mean()) if len(x) and len(y) else nan
+    if min(len(x), len(y)) < 2:
+        return Estimate(gap, nan, nan, n, _LEVEL, "needs two episodes of each")
+    if float(np.ptp(x)) == 0.0 and float(np.ptp(y)) == 0.0:
+        return Estimate(gap, gap, gap, n, _LEVEL, "all episodes are equal")
+    from scipy import stats  # noqa: PLC0415  a second to import
+
+    low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(_LEVEL)
+    return Estimate(gap, float(low), float(high), n, _LEVEL, "Welch t")
+
+
+def _resolved(run: Run) -> Mapping[str, Any]:
+    import yaml  # noqa: PLC0415
+
+    path = run.path / "resolved.yaml"
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise OpenError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
+    if not isinstance(found, dict):
+        raise OpenError(f"{path}: not a scenario")
+    return {key: value for key, value in found.items() if key not in _ABOUT}
+
+
+def _flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping) and value:
+        for name, inner in value.items():
+            yield from _flattened(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list) and any(isinstance(inner, Mapping) for inner in value):
+        for place, inner in enumerate(value):
+            # One group of a role is what most have: its place says nothing.
+            yield from _flattened(inner, key if len(value) == 1 else f"{key}.{place}")
+    else:
+        yield key, "none" if value is None else str(value)

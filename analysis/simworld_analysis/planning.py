@@ -1,0 +1,98 @@
+"""How many episodes a study takes: from a pilot, for an interval of a wanted width, and what they will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from simworld_analysis._open import OpenError, Run
+from simworld_analysis._values import episode_values
+from simworld_analysis.statistics import Estimate, episodes_for, mean_interval
+
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What one number of the study takes."""
+
+    what: str
+    """A variant, or the difference of two."""
+    pilot: Estimate
+    """What the pilot says of it."""
+    spread: float
+    """Its standard deviation between episodes, or between pairs of them."""
+    episodes: int
+    """For an interval of the wanted width."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """How many episodes each variant needs, and what the whole study costs."""
+
+    measure: str
+    unit: str
+    half_width: float
+    needs: tuple[Need, ...]
+    variants: int
+    pilot_episodes: int
+    """Of each variant."""
+    per_episode: Mapping[str, float]
+    """Mean cost of an episode of the pilot: seconds, asks, tokens, usd."""
+
+    @property
+    def episodes(self) -> int:
+        """Episodes of each variant: what the number with the largest spread takes."""
+        return max(need.episodes for need in self.needs)
+
+    @property
+    def cost(self) -> dict[str, float]:
+        """Of the whole study, as ``per_episode``."""
+        return {key: value * self.episodes * self.variants for key, value in self.per_episode.items()}
+
+
+def plan_study(pilot: Run, measure: str, half_width: float | None = None, relative: float = 0.05) -> StudyPlan:
+    """Plan a study by a pilot of it.
+
+    What counts are differences to the first variant, paired by seed; of a single variant, its mean.
+
+    Args:
+        pilot: A run with a few episodes of every variant.
+        measure: What is to be estimated.
+        half_width: Half the 95 % interval that is wanted; without it, ``relative`` times the first variant's mean.
+        relative: A share.
+
+    Raises:
+        OpenError: The pilot has fewer than two episodes of a variant, or there is no such measure.
+        ValueError: A width that is not positive.
+    """
+    frame = episode_values(pilot, measure).dropna(subset=["value"])
+    columns = {str(v): f.set_index("seed")["value"] for v, f in frame.groupby("variant", sort=False)}
+    if not columns or min(map(len, columns.values())) < 2:
+        raise OpenError(f"{pilot.path.name} has fewer than two episodes of a variant with {measure!r}: no spread")
+    first, *others = columns
+    width = half_width if half_width is not None else relative * abs(float(columns[first].mean()))
+    numbers = {first or "all": columns[first]} if not others else {}
+    numbers |= {f"{other} - {first}": (columns[other] - columns[first]).dropna() for other in others}
+    needs = []
+    for what, values in numbers.items():
+        x = values.to_numpy(dtype=np.float64)
+        if len(x) < 2:
+            raise OpenError(f"{what}: fewer than two seeds in common")
+        spread = float(x.std(ddof=1))
+        needs.append(Need(what, mean_interval(x, _LEVEL), spread, episodes_for(spread, width, _LEVEL)))
+    unit = pilot.units("measures").get(measure, "") if pilot.has("measures") else ""
+    fewest = min(map(len, columns.values()))
+    return StudyPlan(measure, unit, width, tuple(needs), len(columns), fewest, _per_episode(pilot, len(frame)))
+
+
+def _per_episode(run: Run, episodes: int) -> dict[str, float]:
+    """Cost of a mean episode: its own time, and what its asks came to."""
+    spent = run.manifest.get("spent", {})
+    notes = run.arrow("telemetry", ["key", "value", "role"]).to_pylist() if run.has("telemetry") else []
+    # Notes of an episode have no role; those of an ask have.
+    seconds = sum(note["value"] for note in notes if note["key"] == "seconds" and note["role"] is None)
+    costs = {key: float(spent.get(key, 0.0)) for key in ("asks", "tokens", "usd")}
+    return {key: value / episodes for key, value in {"seconds": float(seconds), **costs}.items()}

@@ -1,0 +1,27 @@
+"""Figures of a run: the same in a notebook (``run.plot.measure("gini")``) and in ``simworld report``.
+
+Every function returns a matplotlib ``Figure`` that belongs to nobody: no pyplot, no global state, no settings changed.
+Means are over successful episodes, never over ticks; bands are 95 % t intervals. Colours can be told apart with any
+colour vision, and the first arm, with which the others are compared, is grey everywhere.
+"""
+
+from simworld_analysis.plots._accessor import Plots
+from simworld_analysis.plots._claims import intervals
+from simworld_analysis.plots._data import Bands, bands
+from simworld_analysis.plots._distribution import distribution
+from simworld_analysis.plots._network import network
+from simworld_analysis.plots._over_time import over_time
+from simworld_analysis.plots._style import MOST_VARIANTS
+from simworld_analysis.plots._svg import figure_svg
+
+__all__ = [
+    "MOST_VARIANTS",
+    "Bands",
+    "Plots",
+    "bands",
+    "distribution",
+    "figure_svg",
+    "intervals",
+    "network",
+    "over_time",
+]

@@ -1,0 +1,43 @@
+"""``run.plot``: the figures of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from simworld_analysis._open import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Plots:
+    """The figures of a run; a notebook shows what they return."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def measure(self, name: str, arms: Sequence[str] | None = None) -> Figure:
+        """A measure over time by arm. Errors as in ``simworld_analysis.plots.over_time``."""
+        from simworld_analysis.plots._over_time import over_time  # noqa: PLC0415
+
+        return over_time(self._run, name, arms)
+
+    def distribution(self, name: str, arms: Sequence[str] | None = None) -> Figure:
+        """The episodes' last samples by arm. Errors as in ``simworld_analysis.plots.distribution``."""
+        from simworld_analysis.plots._distribution import distribution  # noqa: PLC0415
+
+        return distribution(self._run, name, arms)
+
+    def network(self, role: str, action: str, episode: str | None = None) -> Figure:
+        """Who does the same as whom. Errors as in ``simworld_analysis.plots.network``."""
+        from simworld_analysis.plots._network import network  # noqa: PLC0415
+
+        return network(self._run, role, action, episode)
+
+    def claims(self) -> Figure:
+        """The run's claims with their intervals. Errors as in ``simworld_analysis.plots.intervals``."""
+        from simworld_analysis.claims import run_claims  # noqa: PLC0415
+        from simworld_analysis.plots._claims import intervals  # noqa: PLC0415
+
+        return intervals(run_claims(self._run))

@@ -1,0 +1,135 @@
+"""A measure over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simworld_analysis._open import Run
+from simworld_analysis.plots import _style as s
+from simworld_analysis.plots._data import Bands, bands, time_unit, variants
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLUMNS = 4
+_FAR = 6.0
+"""A band is cut off where it reaches so many times farther than the means do."""
+
+
+def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figure:
+    """A measure over time: means over episodes with 95 % t intervals, by variant.
+
+    Up to eight variants share one panel and are labelled at their ends; more have a panel each, beside the first one.
+
+    Args:
+        run: The run.
+        measure: A measure that the world emits.
+        arms: Arms or variants; the first sixteen variants by default.
+
+    Raises:
+        OpenError: No such measure or arm, or no episode has succeeded.
+    """
+    shown = variants(run, arms)[: s.MOST_VARIANTS]
+    found = bands(run, measure, shown)
+    with s.style():
+        several = len(found) > s.MOST_TOGETHER
+        rows = -(-len(found) // _COLUMNS)
+        figure = s.new_figure(s.WIDTH, 0.5 + 1.3 * rows if several else 2.9)
+        label, unit = s.axis_label(measure, run.units("measures").get(measure, "")), time_unit(run)
+        if several:
+            _panels(figure, found, label, unit)
+        else:
+            _together(figure, found, label, unit)
+        return figure
+
+
+def _together(figure: Figure, found: Mapping[str, Bands], label: str, unit: str) -> None:
+    axes = figure.subplots()
+    for variant, colour in s.colours(list(found)).items():
+        _draw(axes, found[variant], colour, variant)
+    axes.set_ylim(*_limits(list(found.values())))
+    axes.set_title(label, loc="left", pad=8)
+    axes.set_xlabel(unit)
+    s.plain_ticks(axes)
+    axes.margins(x=0.0)
+    if len(found) > 1:
+        _label_ends(axes, found)
+
+
+def _panels(figure: Figure, found: Mapping[str, Bands], label: str, unit: str) -> None:
+    first = next(iter(found))
+    rows = -(-len(found) // _COLUMNS)
+    grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
+    for axes, (variant, band) in zip(grid, found.items(), strict=False):
+        if variant != first:
+            axes.plot(found[first].x, found[first].mean, color=s.BASELINE, linewidth=0.9)
+        _draw(axes, band, s.BASELINE if variant == first else s.HUES[0], variant)
+        axes.set_title(_short(variant, 24), loc="left", pad=3, fontsize=8)
+        s.plain_ticks(axes)
+        axes.margins(x=0.0)
+    grid[0].set_ylim(*_limits(list(found.values())))
+    for place, axes in enumerate(grid[len(found) :]):
+        axes.set_axis_off()
+        above = grid[len(found) + place - _COLUMNS]
+        above.xaxis.set_tick_params(labelbottom=True)
+    figure.supxlabel(unit, fontsize=8.5, color=s.INK)
+    figure.suptitle(label, fontsize=8.5, x=0.0, ha="left", color=s.INK)
+
+
+def _draw(axes: Axes, band: Bands, colour: str, label: str) -> None:
+    axes.plot(band.x, band.mean, color=colour, label=label, marker="o" if len(band.x) == 1 else None, markersize=4)
+    there = ~np.isnan(band.low)
+    if there.any() and float(np.ptp(band.high[there] - band.low[there])) + float(band.high[there][0]) >= 0:
+        axes.fill_between(band.x, band.low, band.high, where=there, color=colour, alpha=0.13, linewidth=0)
+
+
+def _limits(found: Sequence[Bands]) -> tuple[float, float]:
+    """Of the axis: all means, and of the bands what does not dwarf them."""
+    means = np.concatenate([b.mean for b in found])
+    means = means[~np.isnan(means)]
+    if not len(means):
+        return (0.0, 1.0)
+    low, high = float(means.min()), float(means.max())
+    ends = np.concatenate([e for b in found for e in (b.low, b.high)])
+    ends = ends[~np.isnan(ends)]
+    room = (high - low) or abs(high) or 1.0
+    if len(ends):
+        low, high = (
+            max(min(low, float(ends.min())), low - _FAR * room),
+            min(max(high, float(ends.max())), high + _FAR * room),
+        )
+    if high - low <= 1e-9 * max(abs(low), abs(high)):
+        half = max(abs(high) * 0.05, 1e-9 if high else 1.0)
+        return low - half, high + half
+    return low - 0.04 * (high - low), high + 0.04 * (high - low)
+
+
+def _label_ends(axes: Axes, found: Mapping[str, Bands]) -> None:
+    """Names at the ends of lines, moved apart where they would cover each other."""
+    colours = s.colours(list(found))
+    low, high = axes.get_ylim()
+    ends = {v: b.mean[~np.isnan(b.mean)][-1] for v, b in found.items() if not np.isnan(b.mean).all()}
+    scaled = [(end - low) / (high - low) for end in ends.values()]
+    places = s.spread_out(scaled, 0.068, 0.0, 1.0)
+    for (variant, _), was, place in zip(ends.items(), scaled, places, strict=True):
+        axes.annotate(
+            _short(variant, 30),
+            xy=(1.0, was),
+            xytext=(1.035, place),
+            xycoords="axes fraction",
+            textcoords="axes fraction",
+            va="center",
+            fontsize=8,
+            color=colours[variant],
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": colours[variant], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 1},
+        )
+
+
+def _short(text: str, most: int) -> str:
+    text = text or "all"
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -1,0 +1,101 @@
+"""`simworld compare`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+
+from simworld.cli._opening import opening
+from simworld.errors import RunError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from simworld_analysis import Run
+    from simworld_analysis.comparison import Comparison
+
+_MOST_MEASURES = 3
+
+
+@click.command(epilog="Example: simworld compare runs/FIRST runs/SECOND --measure gini_net")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path))
+@click.option("--measure", "measures", multiple=True, help="Which measure; may be repeated (default: the first three).")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def compare(runs: tuple[Path, ...], measures: tuple[str, ...], as_json: bool) -> int:
+    """Compare every RUN with the first, arm by arm, paired where seeds agree; and say where their scenarios differ."""
+    from simworld.cli._console import wide_console  # noqa: PLC0415
+    from simworld_analysis import open_runs  # noqa: PLC0415
+    from simworld_analysis.comparison import compare_runs, scenario_differences  # noqa: PLC0415
+
+    if len(runs) < 2:
+        raise RunError("one run is nothing to compare; accepted: two or more")
+    with opening():
+        opened = list(open_runs(runs))
+        shown = list(measures) or _common_measures(opened)
+        rows, differing = compare_runs(opened, shown), scenario_differences(opened)
+    if as_json:
+        told = [{"key": key, "values": list(values)} for key, values in differing]
+        click.echo(json.dumps({"scenarios": told, "comparisons": [row.as_dict() for row in rows]}, allow_nan=False))
+        return 0
+    console = wide_console()
+    _print_differences(console, [run.path.name for run in opened], differing)
+    _print_comparisons(console, rows)
+    models = [m for run in opened for ms in run.manifest.get("models", {}).values() for m in ms]
+    for model in dict.fromkeys(m for m in models if m.startswith("stand-in/")):
+        console.print(f"{model} is a stand-in, not a language model", style="yellow")
+    return 0
+
+
+def _common_measures(runs: Sequence[Run]) -> list[str]:
+    """The first measures that the first run shows and all emit."""
+    emitted = [set(run.measures) for run in runs]
+    shown = runs[0].manifest.get("measures") or runs[0].measures
+    common = [name for name in shown if all(name in names for names in emitted)]
+    if not common:
+        raise RunError("the runs emit no measure in common; accepted: --measure with one of the analysis")
+    return common[:_MOST_MEASURES]
+
+
+def _print_differences(console: Console, names: Sequence[str], rows: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    for number, name in enumerate(names, 1):
+        console.print(Text.assemble((f"{number}", "bold"), f"  {name}"))
+    if not rows:
+        console.print("their scenarios do not differ\n", style="italic")
+        return
+    table = Table("scenario", *map(str, range(1, len(names) + 1)), box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for key, values in rows:
+        table.add_row(Text(key), *map(Text, values))
+    console.print("", table, "", sep="\n")
+
+
+def _print_comparisons(console: Console, rows: Sequence[Comparison]) -> None:
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from simworld.dashboard import number  # noqa: PLC0415
+
+    for measure in dict.fromkeys(row.measure for row in rows):
+        mine = [row for row in rows if row.measure == measure]
+        unit = f" ({mine[0].unit})" if mine[0].unit else ""
+        table = Table(title=f"{measure}{unit}", title_justify="left", box=None, padding=(0, 2, 0, 0))
+        for name in ("", "run", "first", "this one", "difference", "95 % interval", "effect", "n", ""):
+            table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
+        order = list(dict.fromkeys(row.runs[1] for row in rows))
+        for row in mine:
+            d = row.difference
+            interval = d.method if np.isnan(d.low) else f"{number(d.low)} to {number(d.high)}"
+            effect = f"{row.effect:+.2f}" if np.isfinite(row.effect) else "–"
+            name = "d_z" if row.paired else "g"
+            how = "paired by seed" if row.paired else "other seeds: Welch"
+            means = [number(e.value) for e in row.means]
+            cells = [row.variant or "all", str(order.index(row.runs[1]) + 2), *means, number(d.value, sign=True)]
+            table.add_row(*map(Text, [*cells, interval, f"{effect} {name}", str(d.n), how]))
+        console.print(table, "", sep="\n")
