@@ -27,6 +27,7 @@ test: .venv/dev
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
 	$(BIN)/python tests/wheel.py
+	@cat .pytest_cache/not_run 2>/dev/null || true
 
 study: .venv/dev
 	$(BIN)/python -m benchmarks.studies.welfare_table

@@ -53,3 +53,24 @@ def llama(tmp_path_factory):
         yield f"{address}/v1"
         process.stdin.close()
         process.wait(20)
+
+
+def _without_browser(reporter) -> int:
+    """Tests of the browser that were skipped; those of other processes are among the reporter's."""
+    return sum("tests/browser/" in report.nodeid for report in reporter.stats.get("skipped", ()))
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """What was not run is the last line, after everything else that pytest says, and is kept for whoever runs pytest."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(session.config, "workerinput"):
+        return
+    kept = session.config.rootpath / ".pytest_cache" / "not_run"
+    kept.unlink(missing_ok=True)
+    if count := _without_browser(reporter):
+        line = f"NOT RUN: browser, {count} tests"
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_text(f"{line}\n")
+        session.config.add_cleanup(lambda: reporter.write_line(line))

@@ -20,10 +20,15 @@ def episode_table(run: Run) -> pd.DataFrame:
     A variant is what an episode is one of: its arm, and its values of the sweep by the last part of their names (by
     the whole names where those would not tell them apart).
     """
+    frame = ended_episodes(run)
+    return frame[frame["status"] == "success"].drop(columns="status").reset_index(drop=True)
+
+
+def ended_episodes(run: Run) -> pd.DataFrame:
+    """All episodes that have ended: the columns of ``episode_table``, and ``status``."""
     known = run.schema("episodes").names
     params = [name for name in known if name.startswith("param.")]
-    frame = run.table("episodes", ["episode", "arm", "seed", "status", *params])
-    frame = frame[frame["status"] == "success"].drop(columns="status").reset_index(drop=True)
+    frame = run.table("episodes", ["episode", "arm", "seed", *params, "status"])
     frame["episode"], frame["arm"] = frame["episode"].astype(str), frame["arm"].astype(object).fillna("").astype(str)
     names = [name.removeprefix("param.") for name in params]
     short = [name.rpartition(".")[2] for name in names]

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
     "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
     "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
+    "report": ("simworld.cli._report:report", "Write a run as one HTML page that needs nothing besides itself."),
     "compare": ("simworld.cli._compare:compare", "Compare runs arm by arm, paired where seeds agree."),
     "plan": ("simworld.cli._plan:plan", "Say how many episodes a study needs, and what they cost."),
     "runs": ("simworld.cli._runs:runs", "List runs: what, when, how far, at what cost."),

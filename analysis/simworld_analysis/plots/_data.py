@@ -76,7 +76,7 @@ def bands(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str
     none.
 
     Raises:
-        OpenError: No such measure or arm, or no episode has succeeded.
+        OpenError: No such measure or arm, or no episode has succeeded, or none has a sample.
     """
     if measure not in run.measures:
         raise OpenError(f"measure {measure!r} is not one over time; accepted: {', '.join(run.measures)}")
@@ -87,6 +87,8 @@ def bands(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str
     samples = samples[~np.isnan(samples[measure])]
     samples["episode"] = samples["episode"].astype(str)
     samples = samples.merge(episodes[["episode", "variant"]], on="episode")
+    if not len(samples):
+        raise OpenError(f"measure {measure!r} has no sample in any successful episode: there is nothing to draw")
     ticks = np.unique(samples["tick"].to_numpy())
     if len(ticks) > _MOST_POINTS:
         ticks = ticks[np.unique(np.linspace(0, len(ticks) - 1, _MOST_POINTS).round().astype(int))]

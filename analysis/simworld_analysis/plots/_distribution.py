@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simworld_analysis._open import Run
+from simworld_analysis._open import OpenError, Run
 from simworld_analysis.plots import _style as s
 from simworld_analysis.plots._data import Values, last_values, variants
 from simworld_analysis.statistics import Estimate
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ROW = 0.235
+_MOST_POINTS = 300
+"""In one row: more hide each other."""
 _GOLDEN = 0.6180339887498949
 
 
 def distribution(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figure:
-    """The last sample of each episode by variant: a point each, and the mean with its 95 % interval.
+    """The last sample of each episode by variant: points, and their mean with its 95 % interval.
 
-    Where variants share seeds, a second panel shows how each differs from the first arm, seed by seed.
+    Of more than 300 episodes of a variant, every few have a point; the mean is that of all. Where variants
+    share seeds, a second panel shows how each differs from the first arm, seed by seed.
 
     Args:
         run: The run.
@@ -34,6 +37,8 @@ def distribution(run: Run, measure: str, arms: Sequence[str] | None = None) -> F
         OpenError: No such measure or arm, or no episode has succeeded.
     """
     found = last_values(run, measure, variants(run, arms)[: s.MOST_VARIANTS])
+    if not any(v.values for v in found.values()):
+        raise OpenError(f"measure {measure!r} has no sample in any successful episode: there is nothing to draw")
     unit = run.units("measures").get(measure, "") if "measures" in run.tables else ""
     compared = any(v.differences for v in found.values())
     with s.style(**{"axes.grid.axis": "x"}):
@@ -53,6 +58,7 @@ def distribution(run: Run, measure: str, arms: Sequence[str] | None = None) -> F
 
 
 def _row(axes: Axes, row: int, values: Sequence[float], estimate: Estimate, colour: str) -> None:
+    values = values[:: -(-len(values) // _MOST_POINTS) or 1]
     # Points lie apart by a fixed sequence, not by chance: the same figure every time.
     apart = (np.arange(1, len(values) + 1) * _GOLDEN) % 1.0 - 0.5
     axes.plot(
@@ -65,7 +71,7 @@ def _row(axes: Axes, row: int, values: Sequence[float], estimate: Estimate, colo
 
 def _frame(panels: Sequence[Axes], found: Mapping[str, Values]) -> None:
     first = panels[0]
-    first.set_yticks(range(len(found)), [name or "all" for name in found])
+    first.set_yticks(range(len(found)), [s.short(name) for name in found])
     first.set_ylim(len(found) - 0.4, -0.6)
     for axes in panels:
         axes.spines["left"].set_visible(False)
@@ -76,4 +82,4 @@ def _frame(panels: Sequence[Axes], found: Mapping[str, Values]) -> None:
 
 def _compared_with(found: Mapping[str, Values]) -> str:
     bases = list(dict.fromkeys(v.baseline for v in found.values() if v.baseline))
-    return f"difference to {bases[0]}, by seed" if len(bases) == 1 else "difference to the first arm, by seed"
+    return f"difference to {s.short(bases[0])}, by seed" if len(bases) == 1 else "difference to the first arm, by seed"

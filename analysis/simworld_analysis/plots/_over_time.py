@@ -16,14 +16,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 4
-_FAR = 6.0
-"""A band is cut off where it reaches so many times farther than the means do."""
+_PANEL, _MARGIN = 1.32, 0.6
+"""Height of a row of panels, and of what stands above and below all of them: inches."""
+_TOGETHER = 4
+"""Variants in one panel: the bands of more cover each other."""
+_FAR = 1.5
+"""A band is cut off where it reaches so many times the range of the means beyond them."""
 
 
 def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figure:
     """A measure over time: means over episodes with 95 % t intervals, by variant.
 
-    Up to eight variants share one panel and are labelled at their ends; more have a panel each, beside the first one.
+    Up to four variants share one panel and are labelled at their ends; more have a panel each, over the first one's
+    mean in grey. Bands that dwarf the means are cut off at the edge.
 
     Args:
         run: The run.
@@ -36,9 +41,9 @@ def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figu
     shown = variants(run, arms)[: s.MOST_VARIANTS]
     found = bands(run, measure, shown)
     with s.style():
-        several = len(found) > s.MOST_TOGETHER
+        several = len(found) > _TOGETHER
         rows = -(-len(found) // _COLUMNS)
-        figure = s.new_figure(s.WIDTH, 0.5 + 1.3 * rows if several else 2.9)
+        figure = s.new_figure(s.WIDTH, _MARGIN + _PANEL * rows if several else 2.7, constrained=not several)
         label, unit = s.axis_label(measure, run.units("measures").get(measure, "")), time_unit(run)
         if several:
             _panels(figure, found, label, unit)
@@ -61,29 +66,32 @@ def _together(figure: Figure, found: Mapping[str, Bands], label: str, unit: str)
 
 
 def _panels(figure: Figure, found: Mapping[str, Bands], label: str, unit: str) -> None:
-    first = next(iter(found))
+    first, colours = next(iter(found)), s.colours(list(found))
     rows = -(-len(found) // _COLUMNS)
     grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (variant, band) in zip(grid, found.items(), strict=False):
         if variant != first:
-            axes.plot(found[first].x, found[first].mean, color=s.BASELINE, linewidth=0.9)
-        _draw(axes, band, s.BASELINE if variant == first else s.HUES[0], variant)
-        axes.set_title(_short(variant, 24), loc="left", pad=3, fontsize=8)
+            axes.plot(found[first].x, found[first].mean, color=s.BASELINE, linewidth=0.9, label=first)
+        _draw(axes, band, colours[variant], variant)
+        axes.set_title(s.short(variant, 24), loc="left", pad=3, fontsize=8)
         s.plain_ticks(axes)
         axes.margins(x=0.0)
     grid[0].set_ylim(*_limits(list(found.values())))
-    for place, axes in enumerate(grid[len(found) :]):
-        axes.set_axis_off()
-        above = grid[len(found) + place - _COLUMNS]
-        above.xaxis.set_tick_params(labelbottom=True)
-    figure.supxlabel(unit, fontsize=8.5, color=s.INK)
-    figure.suptitle(label, fontsize=8.5, x=0.0, ha="left", color=s.INK)
+    for place in range(len(found), len(grid)):
+        grid[place].set_axis_off()
+        grid[place - _COLUMNS].xaxis.set_tick_params(labelbottom=True)
+    height = _MARGIN + _PANEL * rows
+    figure.subplots_adjust(
+        left=0.075, right=0.985, top=1.0 - 0.42 / height, bottom=0.42 / height, hspace=0.42, wspace=0.13
+    )
+    figure.supxlabel(unit, fontsize=8.5, color=s.INK, y=0.01 / height, va="bottom")
+    figure.suptitle(label, fontsize=8.5, x=0.075, y=1.0 - 0.03 / height, ha="left", va="top", color=s.INK)
 
 
 def _draw(axes: Axes, band: Bands, colour: str, label: str) -> None:
     axes.plot(band.x, band.mean, color=colour, label=label, marker="o" if len(band.x) == 1 else None, markersize=4)
     there = ~np.isnan(band.low)
-    if there.any() and float(np.ptp(band.high[there] - band.low[there])) + float(band.high[there][0]) >= 0:
+    if there.any() and float((band.high - band.low)[there].max()) > 0.0:
         axes.fill_between(band.x, band.low, band.high, where=there, color=colour, alpha=0.13, linewidth=0)
 
 
@@ -117,7 +125,7 @@ def _label_ends(axes: Axes, found: Mapping[str, Bands]) -> None:
     places = s.spread_out(scaled, 0.068, 0.0, 1.0)
     for (variant, _), was, place in zip(ends.items(), scaled, places, strict=True):
         axes.annotate(
-            _short(variant, 30),
+            s.short(variant, 30),
             xy=(1.0, was),
             xytext=(1.035, place),
             xycoords="axes fraction",
@@ -128,8 +136,3 @@ def _label_ends(axes: Axes, found: Mapping[str, Bands]) -> None:
             annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": colours[variant], "linewidth": 0.6, "shrinkA": 1, "shrinkB": 1},
         )
-
-
-def _short(text: str, most: int) -> str:
-    text = text or "all"
-    return text if len(text) <= most else text[: most - 1] + "…"

@@ -73,12 +73,12 @@ def style(**more: object) -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure in inches, laid out so that nothing is cut off."""
+def new_figure(width: float, height: float, constrained: bool = True) -> Figure:
+    """An empty figure in inches, laid out so that nothing is cut off, or as whoever draws says."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG  # noqa: PLC0415
     from matplotlib.figure import Figure  # noqa: PLC0415
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), layout="constrained" if constrained else None)
     FigureCanvasSVG(figure)
     return figure
 
@@ -96,6 +96,12 @@ def axis_label(name: str, unit: str) -> str:
     """A measure's name with its unit, as an axis says it."""
     words = name.replace("_", " ")
     return f"{words} ({unit})" if unit else words
+
+
+def short(label: str, most: int = 28) -> str:
+    """A variant's name, cut where it would leave no room for what is drawn."""
+    label = label or "all"
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def plain_ticks(axes: Axes, which: str = "both") -> None:
@@ -119,6 +125,8 @@ def tick_text(value: float) -> str:
 
 def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Places near the wanted ones, in the same order, at least a gap apart and, if they fit, within the limits."""
+    if not wanted:
+        return []
     order = np.argsort(np.asarray(wanted, dtype=float), kind="stable")
     gap = min(gap, (high - low) / max(1, len(wanted) - 1))
     places = np.asarray(wanted, dtype=float)[order].clip(low, high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from typing import TYPE_CHECKING
@@ -42,11 +43,22 @@ def figure_svg(figure: Figure, name: str, title: str = "") -> str:
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\sxmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
     svg = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r'(<svg [^>]*?)\swidth="([\d.]+)pt"', r"\1", svg, count=1)
-    svg = re.sub(r'(<svg [^>]*?)\sheight="([\d.]+)pt"', r"\1", svg, count=1)
+    svg = re.sub(r'\s(width|height)="[\d.]+pt"', "", svg)
+    # Its own style sheet would be the whole page's; ends of lines are what their attributes say.
+    svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(?:\s*<use [^>]* style="[^"]*"/>){2,}', _shared_style, svg)
     svg = svg.replace("'DejaVu Sans'", "var(--sans, sans-serif)")
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(f": {colour}", f": var({variable}, {colour})")
-    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
-    label = title.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return svg.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
+    svg = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\d+\.\d{2})\d+", r"\1", found[0]), svg)
+    svg = re.sub(r"\n\s*", "\n", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(title)}" ', 1).strip()
+
+
+def _shared_style(found: re.Match[str]) -> str:
+    """Marks that look alike, with what they look like said once."""
+    uses = found[0]
+    looks = set(re.findall(r' style="([^"]*)"', uses))
+    if len(looks) > 1:
+        return uses
+    return f'<g style="{looks.pop()}">' + re.sub(r' style="[^"]*"', "", uses) + "</g>"

@@ -1,0 +1,101 @@
+"""The resolved scenario: what is the same for all arms, and where they differ."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from simworld_analysis._open import OpenError, Run
+from simworld_analysis.report._words import plain
+
+_RESOLVED = "resolved.yaml"
+_PLAIN = ("horizon", "seed", "episodes")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Parameters of a scenario, in words."""
+
+    common: tuple[tuple[str, str], ...] = ()
+    """Name and value."""
+    differing: tuple[str, ...] = ()
+    """Names of those in which arms differ."""
+    arms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """By arm, the values of ``differing``; an empty text where an arm has no such parameter."""
+    sweep: tuple[tuple[str, str], ...] = ()
+
+
+def resolved_scenario(run: Run) -> tuple[dict[str, Any], str]:
+    """The resolved scenario as data and as text; nothing where the directory lacks it.
+
+    Raises:
+        OpenError: It cannot be read.
+    """
+    import yaml  # noqa: PLC0415
+
+    path = run.path / _RESOLVED
+    if not path.is_file():
+        return {}, ""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise OpenError(f"{path}: not readable ({error})") from error
+    return (data, text) if isinstance(data, dict) else ({}, text)
+
+
+def parameters_of(scenario: Mapping[str, Any]) -> Parameters:
+    """The parameters of a resolved scenario."""
+    base = _flat(scenario)
+    arms = {str(name): _flat(_changed(scenario, more or {})) for name, more in (scenario.get("arms") or {}).items()}
+    names = dict.fromkeys([*base, *(name for arm in arms.values() for name in arm)])
+    everywhere = list(arms.values()) or [base]
+    same = [n for n in names if all(n in arm and arm[n] == everywhere[0].get(n) for arm in everywhere)]
+    differing = tuple(n for n in names if n not in same and any(n in arm for arm in everywhere))
+    grid = (scenario.get("sweep") or {}).get("grid") or {}
+    return Parameters(
+        common=tuple((n, plain(everywhere[0][n])) for n in same),
+        differing=differing,
+        arms=tuple((name, tuple(plain(arm[n]) if n in arm else "" for n in differing)) for name, arm in arms.items()),
+        sweep=tuple((str(name), plain(values)) for name, values in grid.items()),
+    )
+
+
+def entries(scenario: Mapping[str, Any], role: str) -> list[dict[str, Any]]:
+    """Who plays a role, in one arm."""
+    found = (scenario.get("roles") or {}).get(role) or []
+    return [dict(entry) for entry in (found if isinstance(found, list) else [found]) if isinstance(entry, dict)]
+
+
+def scenario_arms(scenario: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Each arm as a scenario of its own; the whole under an empty name where there are none."""
+    arms = scenario.get("arms") or {}
+    return {str(name): _changed(scenario, more or {}) for name, more in arms.items()} or {"": dict(scenario)}
+
+
+def _flat(scenario: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {f"world.{name}": value for name, value in (scenario.get("world") or {}).items()}
+    for role in scenario.get("roles") or {}:
+        mine = entries(scenario, role)
+        for place, entry in enumerate(mine):
+            stem = role if len(mine) == 1 else f"{role}[{place}]"
+            found |= {f"{stem}.{name}": value for name, value in entry.items()}
+    return found | {name: scenario[name] for name in _PLAIN if name in scenario}
+
+
+def _changed(scenario: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """The scenario with what an arm changes, by dotted keys."""
+    changed = copy.deepcopy(dict(scenario))
+    for key, value in more.items():
+        *path, last = str(key).split(".")
+        nodes: list[Any] = [changed]
+        for part in path:
+            inner = [node.setdefault(part, {}) for node in nodes if isinstance(node, dict)]
+            # Of several who play a role, all are meant.
+            nodes = [one for node in inner for one in (node if isinstance(node, list) else [node])]
+        for node in nodes:
+            if isinstance(node, dict):
+                node[last] = value
+    return changed

@@ -1,0 +1,191 @@
+"""What was measured: tables by variant, and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simworld_analysis._open import OpenError, Run
+from simworld_analysis._values import episode_table
+from simworld_analysis.plots import MOST_VARIANTS, distribution, figure_svg, intervals, over_time
+from simworld_analysis.plots._data import Values, last_values
+from simworld_analysis.report._claims import Claims
+from simworld_analysis.report._facts import Variant
+from simworld_analysis.report._words import number
+from simworld_analysis.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_MEASURES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A figure on the page."""
+
+    svg: str
+    caption: str
+    wide: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A measure at the head of a column."""
+
+    name: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number with its interval, in words."""
+
+    value: str
+    interval: str = ""
+    clear: bool = False
+    """Whether the interval of a difference leaves out zero."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A variant's numbers."""
+
+    variant: Variant
+    n: int
+    cells: tuple[Cell, ...]
+    baseline: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What was measured."""
+
+    columns: tuple[Column, ...] = ()
+    rows: tuple[Row, ...] = ()
+    differences: tuple[Row, ...] = ()
+    baseline: str = ""
+    """With what all are compared; empty if they are compared with different ones."""
+    pictures: tuple[tuple[Column, tuple[Picture, ...]], ...] = ()
+    notes: tuple[str, ...] = ()
+    why_none: str = ""
+
+
+def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool]) -> Results:
+    """Means with intervals, paired differences and figures of a run's measures.
+
+    Args:
+        run: The run.
+        named: The scenario's measures; the first few that the world emits if there are none.
+        stand_ins: By variant, whether a stand-in answered there.
+    """
+    try:
+        emitted = run.measures if "measures" in run.tables else []
+        succeeded = len(episode_table(run)) > 0
+    except OpenError:
+        emitted, succeeded = [], False
+    if not succeeded:
+        return Results(why_none="No episode has succeeded: there is nothing to measure yet.")
+    wanted = [name for name in named if name in emitted] or emitted
+    if not wanted:
+        return Results(why_none="The world emits no measures.")
+    shown = wanted[:_MOST_MEASURES]
+    found = {name: last_values(run, name) for name in shown}
+    variants = list(next(iter(found.values())))
+    notes = []
+    if len(wanted) > len(shown):
+        notes.append(f"Shown are {len(shown)} of {len(wanted)} measures; the others are in the table “measures”.")
+    if len(variants) > MOST_VARIANTS:
+        notes.append(f"The figures show the first {MOST_VARIANTS} of {len(variants)} variants; the tables show all.")
+    columns = tuple(_column(run, name) for name in shown)
+    differences = tuple(_differences(found, variants, stand_ins))
+    bases = list(dict.fromkeys(row.baseline for row in differences))
+    return Results(
+        columns=columns,
+        rows=tuple(_values(found, variants, stand_ins)),
+        differences=differences,
+        baseline=bases[0] if len(bases) == 1 else "",
+        pictures=tuple((column, tuple(_pictures(run, column, i))) for i, column in enumerate(columns)),
+        notes=tuple(notes),
+    )
+
+
+def claims_picture(claims: Claims) -> Picture | None:
+    """The claims as intervals, if any has one."""
+    return _drawn(
+        lambda: intervals(claims.verdicts),
+        "claims",
+        "claims",
+        "Each claim on an axis of its own: where it was expected (shaded), the estimate, and its interval.",
+    )
+
+
+def _column(run: Run, name: str) -> Column:
+    field = run.schema("measures").field(name)
+    meaning = (field.metadata or {}).get(b"meaning", b"").decode()
+    return Column(name, run.units("measures").get(name, ""), meaning)
+
+
+def _values(
+    found: Mapping[str, Mapping[str, Values]], variants: Sequence[str], stand_ins: Mapping[str, bool]
+) -> list[Row]:
+    rows = []
+    for name in variants:
+        estimates = [values[name].estimate for values in found.values()]
+        cells = tuple(_cell(e) for e in estimates)
+        rows.append(Row(Variant(name, stand_ins.get(name, False)), max(e.n for e in estimates), cells))
+    return rows
+
+
+def _differences(
+    found: Mapping[str, Mapping[str, Values]], variants: Sequence[str], stand_ins: Mapping[str, bool]
+) -> list[Row]:
+    rows = []
+    for name in variants:
+        mine = [values[name] for values in found.values()]
+        pairs = [v.difference for v in mine if v.difference is not None]
+        if pairs:
+            cells = tuple(Cell("–") if v.difference is None else _cell(v.difference, sign=True) for v in mine)
+            base = next(v.baseline for v in mine if v.baseline)
+            rows.append(Row(Variant(name, stand_ins.get(name, False)), max(p.n for p in pairs), cells, base))
+    return rows
+
+
+def _cell(e: Estimate, sign: bool = False) -> Cell:
+    if np.isnan(e.low) or np.isnan(e.high):
+        return Cell(number(e.value, sign=sign))
+    if not e.half_width > 1e-9 * max(1.0, abs(e.value)):
+        return Cell(number(e.value, sign=sign), "all equal" if e.n > 1 else "", sign and e.n > 1 and e.value != 0.0)
+    value = number(e.value, e.half_width, sign=sign)
+    clear = sign and (e.low > 0.0 or e.high < 0.0)
+    return Cell(value, f"{number(e.low, e.half_width)} to {number(e.high, e.half_width)}", clear)
+
+
+def _pictures(run: Run, column: Column, place: int) -> list[Picture]:
+    name = column.name
+    made = [
+        _drawn(
+            lambda: over_time(run, name),
+            f"time{place}",
+            name,
+            "Over time: means over episodes with 95 % t intervals.",
+        ),
+        _drawn(
+            lambda: distribution(run, name),
+            f"last{place}",
+            name,
+            "At the end: points are episodes, bars are 95 % intervals of their mean.",
+        ),
+    ]
+    return [picture for picture in made if picture is not None]
+
+
+def _drawn(draw: Callable[[], Figure], name: str, what: str, caption: str) -> Picture | None:
+    try:
+        return Picture(figure_svg(draw(), name, f"{what}. {caption}"), caption)
+    except OpenError:
+        return None
