@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.terminal_theme import MONOKAI
 
 from simworld.dashboard import LiveDisplay, View, render_summary, render_view, summarise
-from simworld.execution import Order, execute
+from simworld.execution import Order, execute, prompts_of
 from simworld.scenario import load, scenario_digest
 from simworld.threads import pin_threads
 
@@ -55,7 +55,11 @@ def main() -> None:
     pin_threads()
     path = ROOT / "scenarios" / "tax_policy.yaml"
     scenario = load(path)
-    made = f"made by `make pictures` from scenarios/tax_policy.yaml, digest {scenario_digest(scenario)}"
+    # The digest of a scenario says nothing of the prompts that its minds bring.
+    prompts = ",".join(digest[:8] for digest in prompts_of(scenario).values())
+    made = (
+        f"made by `make pictures` from scenarios/tax_policy.yaml, digest {scenario_digest(scenario)}, prompts {prompts}"
+    )
     title = "simworld run scenarios/tax_policy.yaml"
     camera = Camera(list(scenario.model.arms)[-1])
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):

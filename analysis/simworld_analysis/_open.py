@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import fcntl
 import json
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 SCHEMA_VERSION = "1"
 _MANIFEST = "run.json"
 _TRIES = 20
+STAND_IN = "stand-in/"
+"""How names of models begin that are none."""
 
 
 class OpenError(ValueError):
@@ -68,6 +71,12 @@ class Run:
         """The manifest's status; ``interrupted`` where it says ``running`` but nobody works on it any more."""
         status = str(self.manifest.get("status"))
         return "interrupted" if status == "running" and not _is_locked(self.path) else status
+
+    @property
+    def stand_ins(self) -> tuple[str, ...]:
+        """Models that its minds ask and that are no language models."""
+        models = [model for models in self.manifest.get("models", {}).values() for model in models]
+        return tuple(dict.fromkeys(model for model in models if model.startswith(STAND_IN)))
 
     @property
     def tables(self) -> list[str]:
@@ -173,15 +182,28 @@ class Run:
                 found[name] = (rows, sum(p.stat().st_size for p in folder.iterdir()))
         return found
 
+    def seconds(self) -> float:
+        """Wall time of all its episodes together, as far as they are over."""
+        if not self.has("telemetry"):
+            return 0.0
+        noted = self.arrow("telemetry", ["key", "value", "role"]).to_pydict()
+        rows = zip(noted["key"], noted["value"], noted["role"], strict=True)
+        # Those of an episode have no role; those of an ask have.
+        return float(sum(value for key, value, role in rows if key == "seconds" and role is None))
+
     def codebook(self) -> pd.DataFrame:
-        """All columns of all tables: table, column, type, unit, meaning."""
+        """All columns of all tables: table, column, type, unit, meaning.
+
+        Of a table that nobody has written to yet, nothing is known.
+        """
         import pandas as pd  # noqa: PLC0415  importing this package must stay cheap
 
-        rows = [
-            (table, f.name, str(f.type), *((f.metadata or {}).get(k, b"").decode() for k in (b"unit", b"meaning")))
-            for table in self.tables
-            for f in self.schema(table)
-        ]
+        rows = []
+        for table in self.tables:
+            with contextlib.suppress(OpenError):
+                for f in self.schema(table):
+                    notes = ((f.metadata or {}).get(key, b"").decode() for key in (b"unit", b"meaning"))
+                    rows.append((table, f.name, str(f.type), *notes))
         return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from simworld_analysis._open import OpenError, Run
+from simworld_analysis._scenario import resolved_scenario
 from simworld_analysis._values import episode_values
 from simworld_analysis.statistics import Estimate, cohens_dz, hedges_g, mean_interval, paired
 
@@ -72,7 +73,8 @@ def scenario_differences(runs: Sequence[Run]) -> list[tuple[str, tuple[str, ...]
     Raises:
         OpenError: A run has no readable resolved scenario.
     """
-    flat = [dict(_flattened(_resolved(run))) for run in runs]
+    scenarios = [{k: v for k, v in resolved_scenario(run)[0].items() if k not in _ABOUT} for run in runs]
+    flat = [dict(_flattened(scenario)) for scenario in scenarios]
     keys = dict.fromkeys(key for each in flat for key in each)
     rows = [(key, tuple(each.get(key, _ABSENT) for each in flat)) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
@@ -126,19 +128,6 @@ def _welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype
 
     low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(_LEVEL)
     return Estimate(gap, float(low), float(high), n, _LEVEL, "Welch t")
-
-
-def _resolved(run: Run) -> Mapping[str, Any]:
-    import yaml  # noqa: PLC0415
-
-    path = run.path / "resolved.yaml"
-    try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise OpenError(f"{path}: not readable ({str(error).splitlines()[0]})") from error
-    if not isinstance(found, dict):
-        raise OpenError(f"{path}: not a scenario")
-    return {key: value for key, value in found.items() if key not in _ABOUT}
 
 
 def _flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:

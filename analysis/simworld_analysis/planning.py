@@ -91,8 +91,5 @@ def plan_study(pilot: Run, measure: str, half_width: float | None = None, relati
 def _per_episode(run: Run, episodes: int) -> dict[str, float]:
     """Cost of a mean episode: its own time, and what its asks came to."""
     spent = run.manifest.get("spent", {})
-    notes = run.arrow("telemetry", ["key", "value", "role"]).to_pylist() if run.has("telemetry") else []
-    # Notes of an episode have no role; those of an ask have.
-    seconds = sum(note["value"] for note in notes if note["key"] == "seconds" and note["role"] is None)
     costs = {key: float(spent.get(key, 0.0)) for key in ("asks", "tokens", "usd")}
-    return {key: value / episodes for key, value in {"seconds": float(seconds), **costs}.items()}
+    return {key: value / episodes for key, value in {"seconds": run.seconds(), **costs}.items()}

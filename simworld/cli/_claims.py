@@ -106,5 +106,4 @@ def print_claims(run: Run, verdicts: Sequence[Verdict]) -> None:
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import render_claims  # noqa: PLC0415
 
-    models = [m for models in run.manifest.get("models", {}).values() for m in models if m.startswith("stand-in/")]
-    wide_console().print(render_claims(verdicts, list(dict.fromkeys(models))))
+    wide_console().print(render_claims(verdicts, run.stand_ins))

@@ -45,8 +45,7 @@ def compare(runs: tuple[Path, ...], measures: tuple[str, ...], as_json: bool) ->
     console = wide_console()
     _print_differences(console, [run.path.name for run in opened], differing)
     _print_comparisons(console, rows)
-    models = [m for run in opened for ms in run.manifest.get("models", {}).values() for m in ms]
-    for model in dict.fromkeys(m for m in models if m.startswith("stand-in/")):
+    for model in dict.fromkeys(model for run in opened for model in run.stand_ins):
         console.print(f"{model} is a stand-in, not a language model", style="yellow")
     return 0
 

@@ -115,8 +115,7 @@ def _print(run: Run, plan: StudyPlan) -> None:
     console.print(f"--set episodes={plan.episodes}: {total:,} episodes in all; {', '.join(parts)}", markup=False)
     if plan.pilot_episodes < 10:
         console.print("a spread from so few episodes is rough: plan again when ten or more are there", style="dim")
-    models = [m for models in run.manifest.get("models", {}).values() for m in models if m.startswith("stand-in/")]
-    for model in dict.fromkeys(models):
+    for model in run.stand_ins:
         console.print(f"{model} is a stand-in, not a language model: its tokens cost nothing", style="yellow")
 
 

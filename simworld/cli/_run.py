@@ -64,14 +64,15 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
         display = "plain"  # a question must not be painted over
     shown = make_display(cast(Display, display), console)
     outcome = execute(Order(loaded, out, jobs, new), shown)
+    with opening():
+        opened = open_run(outcome.run)
+        # Judged however the run is shown: the index of runs tells what was found.
+        verdicts = judged(opened, claims_of(loaded)) if opened.manifest["done"] else []
     if display not in {"json", "none"}:
         if outcome.finished_before:
             click.echo(f"this scenario was run before: {outcome.run} (another run of it: --new)")
         summary = summarise(outcome.run, loaded.model.measures)
         console.print(render_summary(summary, console.width))
-        with opening():
-            opened = open_run(outcome.run)
-            verdicts = judged(opened, claims_of(loaded)) if summary.episodes_done else []
         if verdicts:
             print_claims(opened, verdicts)
     sys.stdout.flush()

@@ -1,23 +1,20 @@
 """What a run looks like from outside: a live dashboard while it goes, a summary when it is over."""
 
-from simworld.dashboard._claims import expected, remarks, render_claims
+from simworld.dashboard._claims import render_claims
 from simworld.dashboard._displays import Display, LiveDisplay, make_display
 from simworld.dashboard._live import Progress, View, render_view
 from simworld.dashboard._render import number, render_summary
-from simworld.dashboard._summary import Difference, Estimate, Summary, summarise
+from simworld.dashboard._summary import Difference, Summary, summarise
 
 __all__ = [
     "Difference",
     "Display",
-    "Estimate",
     "LiveDisplay",
     "Progress",
     "Summary",
     "View",
-    "expected",
     "make_display",
     "number",
-    "remarks",
     "render_claims",
     "render_summary",
     "render_view",

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simworld.dashboard._summary import Estimate, Summary
+from simworld.dashboard._summary import Summary
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
     from rich.text import Text
+
+    from simworld_analysis.statistics import Estimate
 
 COLOURS = {"success": "green", "partial": "yellow", "running": "cyan", "interrupted": "yellow", "budget": "yellow"}
 _GAP = 3
@@ -115,9 +117,8 @@ def _differences(summary: Summary) -> list[RenderableType]:
     table = _table([*([] if one else ["compared with"]), "mean difference", "95 % interval", "seeds"])
     for variant, difference in summary.differences.items():
         e = difference.estimate
-        low, high = e.mean - e.half_width, e.mean + e.half_width
-        interval = "one seed: none" if np.isnan(e.half_width) else f"{number(low)} to {number(high)}"
-        cells = [*([] if one else [difference.baseline]), number(e.mean, sign=True), interval, str(e.episodes)]
+        interval = "one seed: none" if np.isnan(e.half_width) else f"{number(e.low)} to {number(e.high)}"
+        cells = [*([] if one else [difference.baseline]), number(e.value, sign=True), interval, str(e.n)]
         table.add_row(Text(variant), *map(Text, cells))
     return [Text(f"{measure}: {what}, paired by seed", style="italic"), table]
 
@@ -130,7 +131,7 @@ def _notes(summary: Summary) -> list[str]:
         )
     for kind, (count, example) in summary.fault_kinds.items():
         notes.append(f"{count:,} x {kind}, the first: {example}")
-    silent = [m for m in summary.measures if all(np.isnan(row[m].mean) for row in summary.values.values())]
+    silent = [m for m in summary.measures if all(np.isnan(row[m].value) for row in summary.values.values())]
     if silent and summary.values:
         notes.append(f"never emitted: {', '.join(silent)}")
     return notes
@@ -138,8 +139,8 @@ def _notes(summary: Summary) -> list[str]:
 
 def _cell(estimate: Estimate) -> str:
     # What is left of rounding is no spread.
-    spread = estimate.half_width > 1e-9 * max(1.0, abs(estimate.mean))
-    return number(estimate.mean) + (f" ±{number(estimate.half_width)}" if spread else "")
+    spread = estimate.half_width > 1e-9 * max(1.0, abs(estimate.value))
+    return number(estimate.value) + (f" ±{number(estimate.half_width)}" if spread else "")
 
 
 def _bytes(size: int) -> str:

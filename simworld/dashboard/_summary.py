@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
+
+from simworld_analysis.statistics import Estimate, mean_interval
 
 if TYPE_CHECKING:
     from simworld_analysis import Run
@@ -18,21 +19,6 @@ _MOST_MEASURES = 6
 
 Key: TypeAlias = tuple[str, tuple[object, ...]]
 """A variant: its arm, and its values of the sweep's parameters."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over episodes with its 95 % t interval."""
-
-    mean: float
-    half_width: float
-    """Half the interval; nan for fewer than two episodes."""
-    episodes: int
-
-    def as_dict(self) -> dict[str, object]:
-        """As plain data."""
-        half = None if np.isnan(self.half_width) else self.half_width
-        return {"mean": self.mean, "half_width": half, "episodes": self.episodes}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +83,9 @@ class Summary:
             "models": list(self.models),
             "stand_ins": list(self.stand_ins),
             "seconds": self.seconds,
-            "measures": {v: {m: e.as_dict() for m, e in row.items()} for v, row in self.values.items()},
+            "measures": {v: {m: _as_dict(e) for m, e in row.items()} for v, row in self.values.items()},
             "differences": {
-                v: {"measure": self.measures[0], "baseline": d.baseline, **d.estimate.as_dict()}
+                v: {"measure": self.measures[0], "baseline": d.baseline, **_as_dict(d.estimate)}
                 for v, d in self.differences.items()
             },
             "files": {t: {"rows": r, "bytes": b} for t, (r, b) in self.files.items()},
@@ -132,7 +118,7 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
     by_seed: dict[Key, dict[int, float]] = {}
     for key in dict.fromkeys(keys.values()):
         mine = [e for e, other in keys.items() if other == key and e in last]
-        values[labels[key]] = {m: _estimate([last[e][m] for e in mine]) for m in shown}
+        values[labels[key]] = {m: mean_interval([last[e][m] for e in mine]) for m in shown}
         by_seed[key] = {seeds[e]: last[e][shown[0]] for e in mine} if shown else {}
     return Summary(
         run=run,
@@ -141,7 +127,7 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
         reason=str(manifest.get("reason") or ""),
         episodes=int(manifest["episodes"]),
         episodes_done=len(keys),
-        seconds=_seconds(opened) if "telemetry" in files else 0.0,
+        seconds=opened.seconds(),
         decisions=sum(rows for table, (rows, _) in files.items() if table.startswith("decisions.")),
         asks=files.get("asks", (0, 0))[0],
         faults=files.get("faults", (0, 0))[0],
@@ -166,13 +152,6 @@ def _fault_kinds(run: Run) -> dict[str, tuple[int, str]]:
         who = f"{first['role']} {first['agent']} at tick {first['tick']}"
         found[str(kind)] = (count, f"{who}: {first['detail']}" if first["detail"] else who)
     return found
-
-
-def _seconds(run: Run) -> float:
-    telemetry = run.arrow("telemetry", columns=["key", "value", "role"]).to_pydict()
-    rows = zip(telemetry["key"], telemetry["value"], telemetry["role"], strict=True)
-    # Those of an episode have no role; those of an ask have.
-    return float(sum(value for key, value, role in rows if key == "seconds" and role is None))
 
 
 def _keys(episodes: Mapping[str, Sequence[object]]) -> dict[str, Key]:
@@ -227,16 +206,11 @@ def _differences(by_seed: Mapping[Key, Mapping[int, float]], labels: Mapping[Key
         if (arm, values) == baseline or baseline not in by_seed:
             continue
         base = by_seed[baseline]
-        paired = _estimate([mine[seed] - base[seed] for seed in sorted(mine) if seed in base])
+        paired = mean_interval([mine[seed] - base[seed] for seed in sorted(mine) if seed in base])
         found[labels[arm, values]] = Difference(labels[baseline], paired)
     return found
 
 
-def _estimate(values: Sequence[float]) -> Estimate:
-    from scipy.special import stdtrit  # noqa: PLC0415  the t quantile without the whole of scipy.stats
-
-    x: npt.NDArray[np.float64] = np.array(values, dtype=np.float64)
-    n = len(x)
-    if n < 2:
-        return Estimate(float(x.mean()) if n else float("nan"), float("nan"), n)
-    return Estimate(float(x.mean()), float(stdtrit(n - 1, 0.975) * x.std(ddof=1) / np.sqrt(n)), n)
+def _as_dict(estimate: Estimate) -> dict[str, object]:
+    low, high = (None if np.isnan(bound) else bound for bound in (estimate.low, estimate.high))
+    return {"mean": estimate.value, "low": low, "high": high, "episodes": estimate.n}

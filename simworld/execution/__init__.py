@@ -2,7 +2,7 @@
 
 from simworld.execution._board import Board, Slot
 from simworld.execution._episode import read_tape_of, run_episode
-from simworld.execution._plan import check
+from simworld.execution._plan import check, prompts_of
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
 from simworld.execution._run import Order, Outcome, execute
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -22,6 +22,7 @@ __all__ = [
     "Watcher",
     "check",
     "execute",
+    "prompts_of",
     "read_tape_of",
     "replay_run",
     "run_episode",

@@ -48,8 +48,8 @@ def test_two_arms_have_their_paired_difference(summary):
     assert list(found.differences) == ["high"]
     difference = found.differences["high"]
     assert (difference.baseline, difference.estimate.episodes) == ("low", 3)
-    assert difference.estimate.mean == pytest.approx(
-        found.values["high"]["mean_hours"].mean - found.values["low"]["mean_hours"].mean
+    assert difference.estimate.value == pytest.approx(
+        found.values["high"]["mean_hours"].value - found.values["low"]["mean_hours"].value
     )
     assert "mean hours: difference to low, paired by seed" in shown(found)
     assert found.as_dict()["differences"]["high"]["measure"] == "mean_hours"

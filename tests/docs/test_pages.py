@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from simworld.execution import prompts_of
 from simworld.scenario import ScenarioFile, load, scenario_digest
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +42,8 @@ def test_the_scenario_of_the_page_is_valid(tmp_path):
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "pictures").glob("*.svg")), ids=lambda p: p.name)
 def test_pictures_are_of_the_scenarios_as_they_are(picture):
     text = picture.read_text()
-    made = re.search(r"made by `make pictures` from (\S+), digest (\w+)", text)
-    assert scenario_digest(load(ROOT / made[1])) == made[2], "make pictures"
+    made = re.search(r"made by `make pictures` from (\S+), digest (\w+), prompts (\S+)", text)
+    scenario = load(ROOT / made[1])
+    assert scenario_digest(scenario) == made[2], "make pictures"
+    assert ",".join(digest[:8] for digest in prompts_of(scenario).values()) == made[3], "make pictures"
     assert "http" not in text.replace("http://www.w3.org", "")

@@ -6,6 +6,19 @@ often as one may. A claim that was not in the scenario when the run started is *
 """
 
 from simworld_analysis.claims._verdict import Verdict, all_hold, evaluate, run_claims
+from simworld_analysis.claims._words import counted, expected, remarks
 from simworld_analysis.grammar import Claim, ClaimError, Expectation, parse_claim
 
-__all__ = ["Claim", "ClaimError", "Expectation", "Verdict", "all_hold", "evaluate", "parse_claim", "run_claims"]
+__all__ = [
+    "Claim",
+    "ClaimError",
+    "Expectation",
+    "Verdict",
+    "all_hold",
+    "counted",
+    "evaluate",
+    "expected",
+    "parse_claim",
+    "remarks",
+    "run_claims",
+]

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from simworld_analysis._open import OpenError, Run
+from simworld_analysis._open import STAND_IN, OpenError, Run
 from simworld_analysis._values import ended_episodes
 from simworld_analysis.report._words import number
 
 if TYPE_CHECKING:
     import pandas as pd
-
-STAND_IN = "stand-in/"
 
 
 @dataclass(frozen=True, slots=True)

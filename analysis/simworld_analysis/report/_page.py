@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from simworld_analysis._open import OpenError, Run, open_run
+from simworld_analysis._scenario import resolved_scenario
 from simworld_analysis.report._claims import Claims, claims_of
 from simworld_analysis.report._facts import Happened, happened, money
 from simworld_analysis.report._methods import Methods, methods_of
 from simworld_analysis.report._networks import Networks, networks_of
-from simworld_analysis.report._parameters import Parameters, parameters_of, resolved_scenario
+from simworld_analysis.report._parameters import Parameters, parameters_of
 from simworld_analysis.report._results import Picture, Results, claims_picture, results_of
 from simworld_analysis.report._words import count, number, plain, without_paths
 
@@ -128,7 +129,8 @@ def page_of(run: Run) -> Page:
     done = happened(run, manifest)
     stand_ins = {variant.name: variant.stand_in for variant in done.variants}
     claims = claims_of(run, stand_ins)
-    codebook = _readable_codebook(run)
+    codebook = run.codebook()
+    codebook["type"] = codebook["type"].map(_type)
     return Page(
         run=run.path.name,
         scenario=str(manifest.get("scenario") or run.path.name),
@@ -152,24 +154,6 @@ def page_of(run: Run) -> Page:
         ),
         reproduce=_reproduce(run, manifest),
     )
-
-
-def _readable_codebook(run: Run) -> Any:
-    """The codebook of what can be read: of a table that nobody has written to, nothing is known yet."""
-    import pandas as pd  # noqa: PLC0415
-
-    rows = []
-    for table in run.tables:
-        try:
-            schema = run.schema(table)
-        except OpenError:
-            continue
-        for f in schema:
-            said = f.metadata or {}
-            rows.append(
-                (table, f.name, _type(str(f.type)), *(said.get(k, b"").decode() for k in (b"unit", b"meaning")))
-            )
-    return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "meaning"])
 
 
 def _type(name: str) -> str:

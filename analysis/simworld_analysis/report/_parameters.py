@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from simworld_analysis._open import OpenError, Run
 from simworld_analysis.report._words import plain
 
-_RESOLVED = "resolved.yaml"
 _PLAIN = ("horizon", "seed", "episodes")
 
 
@@ -25,25 +23,6 @@ class Parameters:
     arms: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """By arm, the values of ``differing``; an empty text where an arm has no such parameter."""
     sweep: tuple[tuple[str, str], ...] = ()
-
-
-def resolved_scenario(run: Run) -> tuple[dict[str, Any], str]:
-    """The resolved scenario as data and as text; nothing where the directory lacks it.
-
-    Raises:
-        OpenError: It cannot be read.
-    """
-    import yaml  # noqa: PLC0415
-
-    path = run.path / _RESOLVED
-    if not path.is_file():
-        return {}, ""
-    try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise OpenError(f"{path}: not readable ({error})") from error
-    return (data, text) if isinstance(data, dict) else ({}, text)
 
 
 def parameters_of(scenario: Mapping[str, Any]) -> Parameters:
