@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import html
+import json
+import os
+import re
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 
 STUDY = """
 name: short
@@ -53,6 +62,29 @@ def test_it_writes_where_it_says_and_replaces_only_reports(here, run):
     assert simworld("report", run, cwd=here).returncode == 0
     assert (here / run / "report.html").read_bytes() == first
     assert simworld("replay", run, cwd=here).returncode == 0  # a report does no harm to its run
+
+
+def test_the_command_that_it_gives_makes_the_same_run_again(tmp_path):
+    # A scenario with code of its own and an override, which is no longer where it was.
+    study = tmp_path / "study"
+    study.mkdir()
+    for name in ("my_agent.py", "my_world.py", "my_study.yaml"):
+        (study / name).write_bytes((EXAMPLES / name).read_bytes())
+    simworld("run", "my_study.yaml", "--set", "episodes=2", "--display", "none", cwd=study)
+    (study / "runs").rename(tmp_path / "runs")
+    shutil.rmtree(study)
+    (run,) = (tmp_path / "runs").iterdir()
+    assert simworld("report", str(run), cwd=tmp_path).returncode == 0
+    command = html.unescape(
+        re.search(r"(?:PYTHONPATH=\S+ )?simworld run [^<#]*--new", (run / "report.html").read_text())[0]
+    )
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    again = [*shlex.split(f"env {command}"), "--out", str(tmp_path / "again"), "--display", "none"]
+    done = subprocess.run(again, cwd=run.parent, env=os.environ | path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (copy,) = (tmp_path / "again").iterdir()
+    told = [json.loads((folder / "run.json").read_text())["tables"] for folder in (run, copy)]
+    assert {name for name in told[0] if told[0][name] != told[1][name]} == {"telemetry"}
 
 
 def test_the_file_of_somebody_else_is_left_as_it_is(here, run):

@@ -223,10 +223,12 @@ def _reproduce(run: Run, manifest: Mapping[str, Any]) -> Reproduce:
         "started": manifest.get("started"),
         "ended": manifest.get("ended"),
     }
+    # A scenario looks for its own code beside itself; of a run, the copy lies one folder further down.
+    code = f"PYTHONPATH={name}/sources " if manifest.get("sources") else ""
     digests = {**(manifest.get("sources") or {}), **(manifest.get("prompts") or {})}
     return Reproduce(
         commands=(
-            f"simworld run {name}/scenario.yaml{sets} --new    # the same episodes again",
+            f"{code}simworld run {name}/scenario.yaml{sets} --new    # the same episodes again",
             f"simworld replay {name}    # re-executes the tape and compares every moment",
         ),
         facts=tuple((key, plain(value)) for key, value in facts.items() if value),
