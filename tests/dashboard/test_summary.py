@@ -47,7 +47,7 @@ def test_two_arms_have_their_paired_difference(summary):
     found = summary(BASE + ARMS)
     assert list(found.differences) == ["high"]
     difference = found.differences["high"]
-    assert (difference.baseline, difference.estimate.episodes) == ("low", 3)
+    assert (difference.baseline, difference.estimate.n) == ("low", 3)
     assert difference.estimate.value == pytest.approx(
         found.values["high"]["mean_hours"].value - found.values["low"]["mean_hours"].value
     )
