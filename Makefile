@@ -30,6 +30,7 @@ test: .venv/dev
 	@cat .pytest_cache/not_run 2>/dev/null || true
 
 study: .venv/dev
+	$(BIN)/python -m benchmarks.studies.coverage
 	$(BIN)/python -m benchmarks.studies.welfare_table
 	$(BIN)/python -m benchmarks.studies.planner_controls
 	$(BIN)/python -m benchmarks.studies.planner_search

@@ -8,13 +8,16 @@ import re
 import tempfile
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from rich.console import Console, RenderableType
 from rich.terminal_theme import MONOKAI
 
 from simworld.dashboard import LiveDisplay, View, render_summary, render_view, summarise
 from simworld.execution import Order, execute, prompts_of
-from simworld.scenario import load, scenario_digest
+from simworld.scenario import Scenario, load, scenario_digest
 from simworld.threads import pin_threads
+from simworld_analysis import open_run
+from simworld_analysis.plots import figure_svg
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
@@ -50,23 +53,52 @@ class Camera(LiveDisplay):
             self.taken = view if view.episode.label.seed == MIDDLE and view.episode.tick > 60 else None
 
 
-def main() -> None:
-    """Run the main job, and keep a view of its dashboard and its summary."""
-    pin_threads()
-    path = ROOT / "scenarios" / "tax_policy.yaml"
-    scenario = load(path)
+def made_from(scenario: Scenario, name: str) -> str:
+    """What a test compares with the scenario as it is."""
     # The digest of a scenario says nothing of the prompts that its minds bring.
-    prompts = ",".join(digest[:8] for digest in prompts_of(scenario).values())
-    made = (
-        f"made by `make pictures` from scenarios/tax_policy.yaml, digest {scenario_digest(scenario)}, prompts {prompts}"
-    )
-    title = "simworld run scenarios/tax_policy.yaml"
+    prompts = ",".join(digest[:8] for digest in prompts_of(scenario).values()) or "none"
+    return f"made by `make pictures` from {name}, digest {scenario_digest(scenario)}, prompts {prompts}"
+
+
+def save_figure(name: str, figure: Figure, title: str, made: str) -> None:
+    """A figure as a picture of its own, on white as pages may be dark."""
+    alone = 'xmlns="http://www.w3.org/2000/svg" style="background: #fff"'
+    svg = figure_svg(figure, name, title).replace("<svg ", f"<svg {alone} ", 1)
+    (PICTURES / f"{name}.svg").write_text(svg.replace(">", f">\n<!-- {made} -->", 1) + "\n", encoding="utf-8")
+
+
+def the_study() -> None:
+    """The figures of docs/analysis.md."""
+    name = "scenarios/tax_elasticity.yaml"
+    scenario = load(ROOT / name)
+    made = made_from(scenario, name)
+    with tempfile.TemporaryDirectory() as folder:
+        plot = open_run(execute(Order(scenario, Path(folder), jobs=2)).run).plot
+        estimates = plot.distribution("elasticity_of_taxable_income", ["reforms", "flat_reforms"])
+        save_figure("study_elasticity", estimates, "Estimated elasticity in each of twenty populations", made)
+        welfare = plot.distribution("inverse_income_mean", ["believes_true", "believes_half", "believes_twice"])
+        save_figure("study_welfare", welfare, "Welfare by what the planner believes", made)
+
+
+def the_main_job() -> None:
+    """A view of its dashboard, and its summary."""
+    name = "scenarios/tax_policy.yaml"
+    scenario = load(ROOT / name)
+    made = made_from(scenario, name)
+    title = f"simworld run {name}"
     camera = Camera(list(scenario.model.arms)[-1])
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         summary = summarise(execute(Order(scenario), camera).run)
         save("summary", render_summary(summary, WIDTH), title, made)
     assert camera.taken is not None, "no view was taken: the last arm was over too soon"
     save("dashboard", render_view(camera.taken, WIDTH), title, made)
+
+
+def main() -> None:
+    """Make all pictures."""
+    pin_threads()
+    the_study()
+    the_main_job()
     print(f"written: {PICTURES}")
 
 

@@ -32,6 +32,7 @@ class Comparison:
     runs: tuple[str, str]
     """Names of the run that is compared with and of the other one."""
     means: tuple[Estimate, Estimate]
+    """Over the episodes that are compared: those with shared seeds, if paired."""
     difference: Estimate
     """The second minus the first."""
     paired: bool
@@ -107,12 +108,12 @@ def _compared(
     measure: str, unit: str, variant: str, runs: tuple[str, str], one: Mapping[int, float], two: Mapping[int, float]
 ) -> Comparison:
     shared = sorted(one.keys() & two.keys())
-    means = mean_interval(list(one.values())), mean_interval(list(two.values()))
     if len(shared) > 1 or (shared and len(one) == len(two) == 1):
-        difference = paired(two, one)
-        effect = cohens_dz([two[seed] - one[seed] for seed in shared])
-        return Comparison(measure, unit, variant, runs, means, difference, True, effect)
+        x, y = np.array([two[seed] for seed in shared]), np.array([one[seed] for seed in shared])
+        means = mean_interval(y), mean_interval(x)
+        return Comparison(measure, unit, variant, runs, means, paired(two, one), True, cohens_dz(x - y))
     x, y = np.array(list(two.values())), np.array(list(one.values()))
+    means = mean_interval(y), mean_interval(x)
     return Comparison(measure, unit, variant, runs, means, _welch(x, y), False, hedges_g(x, y))
 
 

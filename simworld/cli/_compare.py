@@ -79,7 +79,7 @@ def _print_comparisons(console: Console, rows: Sequence[Comparison]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from simworld.dashboard import number  # noqa: PLC0415
+    from simworld.dashboard import interval, number  # noqa: PLC0415
 
     for measure in dict.fromkeys(row.measure for row in rows):
         mine = [row for row in rows if row.measure == measure]
@@ -89,12 +89,12 @@ def _print_comparisons(console: Console, rows: Sequence[Comparison]) -> None:
             table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
         order = list(dict.fromkeys(row.runs[1] for row in rows))
         for row in mine:
-            d = row.difference
-            interval = d.method if np.isnan(d.low) else f"{number(d.low)} to {number(d.high)}"
+            d, like = row.difference, row.difference.half_width
             effect = f"{row.effect:+.2f}" if np.isfinite(row.effect) else "–"
             name = "d_z" if row.paired else "g"
             how = "paired by seed" if row.paired else "other seeds: Welch"
-            means = [number(e.value) for e in row.means]
-            cells = [row.variant or "all", str(order.index(row.runs[1]) + 2), *means, number(d.value, sign=True)]
-            table.add_row(*map(Text, [*cells, interval, f"{effect} {name}", str(d.n), how]))
+            means = [number(e.value, like=like) for e in row.means]
+            change = number(d.value, sign=True, like=like)
+            cells = [row.variant or "all", str(order.index(row.runs[1]) + 2), *means, change]
+            table.add_row(*map(Text, [*cells, interval(d), f"{effect} {name}", str(d.n), how]))
         console.print(table, "", sep="\n")

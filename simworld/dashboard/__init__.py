@@ -3,7 +3,7 @@
 from simworld.dashboard._claims import render_claims
 from simworld.dashboard._displays import Display, LiveDisplay, make_display
 from simworld.dashboard._live import Progress, View, render_view
-from simworld.dashboard._render import number, render_summary
+from simworld.dashboard._render import interval, number, render_summary
 from simworld.dashboard._summary import Difference, Summary, summarise
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Progress",
     "Summary",
     "View",
+    "interval",
     "make_display",
     "number",
     "render_claims",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simworld.dashboard._render import number
+from simworld.dashboard._render import interval, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -63,5 +63,5 @@ def _found(verdict: Verdict) -> Text:
         return Text("–")
     if np.isnan(e.low) or np.isnan(e.high):
         return Text(number(e.value))
-    found = Text(f"{number(e.value)}\n{number(e.low)} to {number(e.high)}\n")
+    found = Text(f"{number(e.value, like=e.half_width)}\n{interval(e)}\n")
     return found.append(f"{100 * e.level:.4g} % {e.method}", style="dim")

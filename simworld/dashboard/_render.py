@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -39,12 +40,23 @@ def render_summary(summary: Summary, width: int = 120) -> RenderableType:
     return Group(*parts)
 
 
-def number(value: float, sign: bool = False) -> str:
-    """A number as people read it."""
+def number(value: float, sign: bool = False, like: float | None = None) -> str:
+    """A number as people read it: to three digits, or to two digits of an uncertainty (``like``)."""
     if np.isnan(value):
         return "–"
-    plus = "+" if sign and value > 0 else ""
-    return plus + (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) > 1e-9 else "0")
+    if like is not None and np.isfinite(like) and like > 1e-9 * max(1.0, abs(value)):
+        text = f"{value:,.{min(max(1 - math.floor(math.log10(like)), 0), 9)}f}"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) > 1e-9 else "0"
+    if not text.strip("-0."):
+        return text.lstrip("-")
+    return f"+{text}" if sign and value > 0 else text
+
+
+def interval(estimate: Estimate) -> str:
+    """``low to high``, or why there is none."""
+    e = estimate
+    return e.method if np.isnan(e.low) else f"{number(e.low, like=e.half_width)} to {number(e.high, like=e.half_width)}"
 
 
 def _head(summary: Summary) -> RenderableType:
@@ -117,8 +129,8 @@ def _differences(summary: Summary) -> list[RenderableType]:
     table = _table([*([] if one else ["compared with"]), "mean difference", "95 % interval", "seeds"])
     for variant, difference in summary.differences.items():
         e = difference.estimate
-        interval = "one seed: none" if np.isnan(e.half_width) else f"{number(e.low)} to {number(e.high)}"
-        cells = [*([] if one else [difference.baseline]), number(e.value, sign=True), interval, str(e.n)]
+        found = [number(e.value, sign=True, like=e.half_width), interval(e), str(e.n)]
+        cells = found if one else [difference.baseline, *found]
         table.add_row(Text(variant), *map(Text, cells))
     return [Text(f"{measure}: {what}, paired by seed", style="italic"), table]
 
@@ -140,7 +152,8 @@ def _notes(summary: Summary) -> list[str]:
 def _cell(estimate: Estimate) -> str:
     # What is left of rounding is no spread.
     spread = estimate.half_width > 1e-9 * max(1.0, abs(estimate.value))
-    return number(estimate.value) + (f" ±{number(estimate.half_width)}" if spread else "")
+    half = estimate.half_width
+    return number(estimate.value, like=half) + (f" ±{number(half, like=half)}" if spread else "")
 
 
 def _bytes(size: int) -> str:

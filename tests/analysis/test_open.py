@@ -81,6 +81,21 @@ def test_tables_as_frames(run):
     assert opened.schema("measures").field("total").metadata[b"unit"] == b"USD"
 
 
+def test_rows_say_which_arm_and_seed_they_are_of_also_without_the_episodes_name(run):
+    opened = open_run(run)
+    every = opened.table("decisions.worker", arms=True)
+    known = opened.table("episodes").astype({"episode": str}).set_index("episode")
+    for label in ("arm", "seed"):
+        assert every[label].tolist() == [known.loc[episode, label] for episode in every["episode"]]
+    narrow = opened.table("decisions.worker", ["tick", "obs.coin"], arms=True)
+    assert narrow.columns.tolist() == ["tick", "obs.coin", "arm", "seed"]
+    assert narrow["seed"].tolist() == every["seed"].tolist()
+    # An episode that is not over is of an arm that nobody knows yet.
+    (run / "tables" / "episodes" / "e1.arrow").unlink()
+    going = open_run(run).table("decisions.worker", arms=True)
+    assert going["seed"].isna().tolist() == (going["episode"] == "e1").tolist()
+
+
 def test_the_codebook(run):
     book = open_run(run).codebook()
     assert book.columns.tolist() == ["table", "column", "type", "unit", "meaning"]

@@ -98,6 +98,17 @@ def test_other_seeds_are_compared_as_two_samples(here, tmp_path):
     assert row["difference"] == pytest.approx(gap)
 
 
+def test_means_are_of_the_episodes_that_are_compared(here, tmp_path):
+    (tmp_path / "short.yaml").write_text(STUDY.replace("NAME", "short").replace("RATE", "0.6"))
+    simworld("run", "short.yaml", "--episodes", "2", "--display", "none", cwd=tmp_path)
+    done = simworld("compare", str(here / run_of(here, "low")), run_of(tmp_path, "short"), "--json", cwd=tmp_path)
+    rows = {(row["measure"], row["variant"]): row for row in json.loads(done.stdout)["comparisons"]}
+    row = rows["mean_hours", "taxed"]
+    assert (row["paired"], row["n"]) == (True, 2)
+    assert row["mean"] == pytest.approx(hours(here, "low", "taxed").loc[[0, 1]].mean())
+    assert row["mean_other"] - row["mean"] == pytest.approx(row["difference"])
+
+
 def test_one_run_or_no_common_measure_is_nothing_to_compare(here):
     alone = simworld("compare", run_of(here, "low"), cwd=here)
     assert (alone.returncode, alone.stderr) == (2, "error: one run is nothing to compare; accepted: two or more\n")

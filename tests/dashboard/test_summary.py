@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from simworld.dashboard import render_summary, summarise
+from simworld.dashboard import number, render_summary, summarise
 from simworld.execution import Order, execute
 from simworld.scenario import load
 
@@ -136,3 +136,20 @@ def test_faults_are_told_by_kind_with_an_example(summary, tmp_path):
     assert kinds["mood"]["count"] == 2 * kinds["nerves"]["count"] == found.faults * 2 // 3 > 0
     assert kinds["nerves"]["example"] == "worker 0 at tick 0: 0 has no mind to"
     assert "x mood, the first: worker 1 at tick 0: 1 has no mind to" in shown(found)
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "shown"),
+    [
+        (0.399268, 0.000586, "0.39927"),
+        (20_100.4, 2_854.0, "20,100"),
+        (0.5, None, "0.5"),
+        (1234.5, None, "1,234"),
+        (-0.0001, 0.02, "0.000"),
+        (3.0, 0.0, "3"),
+        (float("nan"), 1.0, "–"),
+        (1.5, float("nan"), "1.5"),
+    ],
+)
+def test_a_number_is_as_exact_as_its_uncertainty_warrants(value, half, shown):
+    assert number(value, like=half) == shown
