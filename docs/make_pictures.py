@@ -44,13 +44,16 @@ class Camera(LiveDisplay):
         super().__init__(Console(file=io.StringIO(), width=WIDTH, force_terminal=True))
         self._arm = arm
         self.taken: View | None = None
+        self._best = False
 
     def show(self) -> None:
-        """Look, and keep the first view from the middle of the arm."""
+        """Look, and keep the first view from the middle of the arm; until then the newest of the arm."""
         super().show()
         view = self.view()
-        if view.episode is not None and view.episode.label.arm == self._arm and self.taken is None:
-            self.taken = view if view.episode.label.seed == MIDDLE and view.episode.tick > 60 else None
+        if view.episode is None or view.episode.label.arm != self._arm or self._best:
+            return
+        self.taken = view
+        self._best = view.episode.label.seed == MIDDLE and view.episode.tick > 60
 
 
 def made_from(scenario: Scenario, name: str) -> str:
