@@ -124,16 +124,14 @@ class Roster:
             f"{what} of role {self.role.name!r}: found {members!r}; accepted: member numbers, int64 of shape (n,)"
         )
 
-    def add(self, count: int) -> Members:
+    def add(self, count: int, groups: Members | None = None) -> Members:
         """Give out numbers and seats; returns the numbers of those present."""
         first, self.count = self.count, self.count + count
         if self.count > len(self.alive):
             self._grow(max(self.count, 2 * len(self.alive)))
         numbers = np.arange(first, self.count)
         self.alive[numbers] = [n not in self._absent for n in numbers.tolist()] if self._absent else True
-        ends = np.cumsum([g.count for g in self.groups])
-        # Beyond the seats that the scenario fills, newcomers join the last group.
-        group = np.minimum(np.searchsorted(ends, numbers, side="right"), len(self.groups) - 1)
+        group = self._in_order(numbers) if groups is None else self._told(count, groups)
         self.group[numbers] = group
         self.mind[numbers] = np.array(self._mind_of_group, dtype=np.int64)[group]
         here = numbers[self.alive[numbers]]
@@ -143,6 +141,21 @@ class Roster:
             self.rows[mine] = np.arange(self._sizes[g], self._sizes[g] + len(mine))
             self._sizes[g] += len(mine)
         return here
+
+    def _in_order(self, numbers: Members) -> Members:
+        """Groups are filled one after the other; beyond the seats of the scenario, newcomers join the last one."""
+        ends = np.cumsum([g.count for g in self.groups])
+        return np.minimum(np.searchsorted(ends, numbers, side="right"), len(self.groups) - 1)
+
+    def _told(self, count: int, groups: Members) -> Members:
+        """Groups that the world names, one for each newcomer."""
+        told = np.asarray(groups)
+        if told.shape != (count,) or told.dtype.kind not in "iu" or not ((told >= 0) & (told < len(self.groups))).all():
+            raise ContractError(
+                f"join of role {self.role.name!r}: found groups {groups!r};"
+                f" accepted: {count} numbers below {len(self.groups)}"
+            )
+        return told.astype(np.int64)
 
     def begin(self, members: Members) -> Members:
         """Give each of these members the index of its next decision."""

@@ -104,7 +104,7 @@ class Society:
         self.chain.drew((stream, tick, method, *width), members, values)
         return values
 
-    def join(self, role: str, count: int, traits: Mapping[str, Array]) -> Members:
+    def join(self, role: str, count: int, traits: Mapping[str, Array], groups: Members | None = None) -> Members:
         """Give out seats; see ``Turn.join``."""
         roster = self.roster(role)
         count = operator.index(count)
@@ -115,7 +115,7 @@ class Society:
         checked = check_given(roster.role, roster.role.traits, np.arange(first, first + count), traits, "trait")
         if not count:
             return np.zeros(0, dtype=np.int64)
-        members = roster.add(count)
+        members = roster.add(count, groups)
         checked = {name: array[members - first] for name, array in checked.items()}
         self.chain.note("joined", (role, *checked), members, *checked.values())
         if not len(members):

@@ -129,18 +129,24 @@ class Turn:
         """Who of a role is present, sorted."""
         return self._society.roster(role).present()
 
-    def join(self, role: str, count: int = 1, **traits: Array) -> Members:
+    def groups(self, role: str) -> tuple[int, ...]:
+        """How many of a role the scenario asks for in each of its groups, in their order."""
+        return tuple(group.count for group in self._society.roster(role).groups)
+
+    def join(self, role: str, count: int = 1, groups: Members | None = None, **traits: Array) -> Members:
         """Let newcomers take their seats; numbers are never used again.
 
         Args:
             role: Which role.
             count: How many numbers are given out.
+            groups: The place of each newcomer's group among the role's, shape (count,), where one who is asked for
+                takes several seats; by default the groups are filled one after the other.
             **traits: Declared trait fields, shape (count, ...).
 
         Returns:
             The numbers of those present: a fork may leave out some.
         """
-        return self._society.join(role, count, traits)
+        return self._society.join(role, count, traits, groups)
 
     def leave(self, role: str, members: Members) -> None:
         """Let members leave for good, with a closing row at the end of this step."""

@@ -275,3 +275,49 @@ def test_a_folded_chain_is_the_same_every_time_and_names_any_change():
 
     assert link() == link()
     assert len({link(), link(17), link(19_000)}) == 3
+
+
+class Twins(World):
+    """Everybody who is asked for takes two seats."""
+
+    roles = (Role("p", obs=(Field("x"),), act=(Field("a"),)),)
+
+    def reset(self, turn):
+        asked = np.repeat(np.arange(len(turn.groups("p"))), turn.groups("p"))
+        self.groups = np.tile(asked, 2)
+        self.done = np.zeros(len(self.groups))
+        turn.wake("p", turn.join("p", len(self.groups), groups=self.groups), 0)
+
+    def observe(self, role, members):
+        return {"x": np.zeros(len(members))}
+
+    def step(self, moment, turn):
+        self.done[moment.acts["p"].members] = moment.acts["p"]["a"]
+
+
+class Says(Cohort):
+    def __init__(self, value):
+        self.value = value
+
+    def join(self, seats):
+        self.rows = seats.rows.tolist()
+
+    def act(self, seen, seats):
+        return {"a": np.full(len(seats.members), self.value)}
+
+
+def test_a_world_may_say_which_minds_newcomers_have():
+    world, one, two = Twins(), Says(1.0), Says(2.0)
+    Kernel(world, {"p": [Group(one, 1), Group(two, 2)]}, seed=0, horizon=1).run()
+    assert world.done.tolist() == [1.0, 2.0, 2.0, 1.0, 2.0, 2.0]
+    assert (one.rows, two.rows) == ([0, 1], [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("groups", [[0, 1], [0, 2, 0], [0.0, 1.0, 0.0], [-1, 0, 0]])
+def test_groups_that_are_not_there_are_refused(groups):
+    class Wrong(Twins):
+        def reset(self, turn):
+            turn.join("p", 3, groups=groups)
+
+    with pytest.raises(ContractError, match=r"join of role 'p': found groups .*; accepted: 3 numbers below 2"):
+        Kernel(Wrong(), {"p": [Group(Says(1.0), 1), Group(Says(2.0), 2)]}, seed=0, horizon=1).run()
