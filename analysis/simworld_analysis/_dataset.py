@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ _LABELS = {
     "arm": (_TEXT, "arm of the scenario; null until the episode is over"),
     "seed": (pa.int64(), "seed of the episode, which arms share"),
 }
+
+
+_PANDAS = {"std": "stddev", "var": "variance", "nunique": "count_distinct"}
+"""What pandas calls them, and what pyarrow does."""
 
 
 class Dataset:
@@ -81,8 +86,8 @@ class Dataset:
 
         Args:
             by: Columns that make a group, of the table or before it.
-            **results: By their new names, (column, function): mean, sum, min, max, count, stddev, variance, and what
-                else pyarrow's hash aggregations can do.
+            **results: By their new names, (column, function): mean, sum, min, max, count, std, var, nunique, and what
+                else pyarrow's hash aggregations can do while rows are read (a median they cannot).
 
         Raises:
             OpenError: There is no such column or function.
@@ -95,7 +100,12 @@ class Dataset:
         schema = pa.schema([_plain(narrow.schema.field(name)) for name in needed])
         # Groups are told apart by what texts say: batches number them differently.
         rows = pa.RecordBatchReader.from_batches(schema, (fitted(b, schema) for b in narrow.batches()))
-        told = [(column, f"hash_{function}", None, name) for name, (column, function) in results.items()]
+        # As pandas does it: divided by one less than there are.
+        sample = pc.VarianceOptions(ddof=1)
+        told = [
+            (column, f"hash_{_PANDAS.get(f, f)}", sample if f in ("std", "var") else None, name)
+            for name, (column, f) in results.items()
+        ]
         plan = acero.Declaration.from_sequence(
             [
                 acero.Declaration("record_batch_reader_source", acero.RecordBatchReaderSourceNodeOptions(rows)),
@@ -106,8 +116,24 @@ class Dataset:
             table: pa.Table = plan.to_table(use_threads=False)
         except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowNotImplementedError) as error:
             raise OpenError(f"table {self.name!r} cannot be grouped so: {str(error).splitlines()[0]}") from error
+        self._warn_of_overlap(keys)
         frame: pd.DataFrame = table.to_pandas()
         return frame.sort_values(keys, ignore_index=True)
+
+    def _warn_of_overlap(self, keys: Sequence[str]) -> None:
+        """Runs that share arms and seeds are versions of each other: together they are no larger sample."""
+        if "run" in keys or len(self._runs) < 2:
+            return
+        seen: dict[tuple[object, object], str] = {}
+        for run in self._runs:
+            rows = run.arrow("episodes", ["arm", "seed"]).to_pylist() if run.has("episodes") else []
+            for key in {(row["arm"], row["seed"]) for row in rows}:
+                if seen.setdefault(key, run.path.name) != run.path.name:
+                    warnings.warn(
+                        f"{seen[key]} and {run.path.name} share arms and seeds: group by 'run', too, or open one",
+                        stacklevel=3,
+                    )
+                    return
 
     def _lead_fields(self) -> list[pa.Field]:
         found = {name: pa.field(name, kind, metadata=_meaning(text)) for name, (kind, text) in _LABELS.items()}

@@ -25,6 +25,16 @@ STAND_IN = "stand-in/"
 """How names of models begin that are none."""
 
 
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("status", "scenario", "digest", "started", "reason", "description", "simworld"), str),
+    **dict.fromkeys(("done", "episodes", "faults"), int),
+    **dict.fromkeys(("seeds", "claims", "measures", "watch", "overrides"), list),
+    **dict.fromkeys(("models", "spent", "prompts", "sources", "environment", "late_claims", "tables"), dict),
+}
+"""What ``run.json`` holds, as far as somebody reads it."""
+_NEEDED = ("status", "scenario")
+
+
 class OpenError(ValueError):
     """What was to be opened is not a run, is damaged, or has no such table."""
 
@@ -38,6 +48,18 @@ def open_run(path: str | Path) -> Run:
     return Run(Path(path))
 
 
+def _alike(path: Path) -> str:
+    """A run that may be meant: the one whose name contains what was given, or is close to it."""
+    if any(letter in path.name for letter in "*?["):
+        return "; for patterns there is open_runs"
+    try:
+        names = [p.name for p in path.parent.iterdir() if (p / _MANIFEST).is_file()]
+    except OSError:
+        return ""
+    near = [name for name in names if path.name and path.name in name] or difflib.get_close_matches(path.name, names, 1)
+    return f"; did you mean {path.parent / near[-1]}?" if near else ""
+
+
 class Run:
     """A run directory, opened for reading. Every call reads what is there now: a run may still be going on.
 
@@ -48,11 +70,14 @@ class Run:
     def __init__(self, path: Path) -> None:
         self.path = path
         manifest = path / _MANIFEST
-        if not manifest.is_file():
-            raise OpenError(f"{path} is not a run directory: it has no {_MANIFEST}")
-        found = self.manifest.get("schema_version")
-        if found != SCHEMA_VERSION:
-            raise OpenError(f"{manifest}: schema version {found!r}; accepted: {SCHEMA_VERSION!r}")
+        try:
+            there = manifest.is_file()
+        except OSError as error:
+            raise OpenError(f"{path}: {error.strerror or error}") from error
+        if not there:
+            why = f"it has no {_MANIFEST}" if path.is_dir() else "there is no such folder"
+            raise OpenError(f"{path} is not a run directory: {why}{_alike(path)}")
+        _ = self.manifest  # what cannot be read is said at once
 
     @property
     def manifest(self) -> dict[str, Any]:
@@ -64,6 +89,16 @@ class Run:
             raise OpenError(f"{path}: not readable ({error})") from error
         if not isinstance(data, dict):
             raise OpenError(f"{path}: not a manifest")
+        found = data.get("schema_version")
+        if found != SCHEMA_VERSION:
+            raise OpenError(f"{path}: schema version {found!r}; accepted: {SCHEMA_VERSION!r}")
+        for key, kind in _KINDS.items():
+            if not isinstance(data.get(key, kind()), kind) or (key in _NEEDED and key not in data):
+                raise OpenError(f"{path}: {key}: found {data.get(key)!r}; accepted: {kind.__name__}")
+        if not all(isinstance(v, list) for v in data.get("models", {}).values()):
+            raise OpenError(f"{path}: models: accepted: lists")
+        if not all(isinstance(v, int | float) for v in data.get("spent", {}).values()):
+            raise OpenError(f"{path}: spent: accepted: numbers")
         return data
 
     @property
@@ -195,15 +230,20 @@ class Run:
         # Those of an episode have no role; those of an ask have.
         return float(sum(value for key, value, role in rows if key == "seconds" and role is None))
 
-    def codebook(self) -> pd.DataFrame:
-        """All columns of all tables: table, column, type, unit, meaning.
+    def codebook(self, name: str | None = None) -> pd.DataFrame:
+        """All columns of all tables, or of one: table, column, type, unit, meaning.
 
         Of a table that nobody has written to yet, nothing is known.
+
+        Raises:
+            OpenError: There is no such table.
         """
+        if name is not None:
+            self.schema(name)
         import pandas as pd  # noqa: PLC0415  importing this package must stay cheap
 
         rows = []
-        for table in self.tables:
+        for table in self.tables if name is None else [name]:
             with contextlib.suppress(OpenError):
                 for f in self.schema(table):
                     notes = ((f.metadata or {}).get(key, b"").decode() for key in (b"unit", b"meaning"))
@@ -250,6 +290,7 @@ class Run:
         folder = self._folders().get(name)
         if folder is None:
             near = difflib.get_close_matches(name, self.tables, 1)
+            near = [table for table in self.tables if table == f"decisions.{name}"] or near
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.tables) or 'none'}"
             raise OpenError(f"{self.path} has no table {name!r}; {hint}")
         for _ in range(_TRIES):

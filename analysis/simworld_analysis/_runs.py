@@ -89,6 +89,7 @@ def summary_row(run: Run) -> dict[str, object]:
     return {
         "run": run.path.name,
         "scenario": str(manifest.get("scenario", "")),
+        "changed": ", ".join(map(str, manifest.get("overrides", ()))),
         "status": run.status,
         "started": str(manifest.get("started", "")),
         "done": int(manifest.get("done", 0)),

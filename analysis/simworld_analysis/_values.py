@@ -58,8 +58,36 @@ def episode_values(run: Run, measure: str, at: At = "last", **options: object) -
             )
         values = _samples(run, measure, at)
     else:
-        values = _computed(run, measure, options)
+        values = _computed(run, measure, at, options)
     return frame.assign(value=frame["episode"].map(values).astype(float))
+
+
+def baselines(frame: pd.DataFrame, arm: str | None = None) -> dict[str, str]:
+    """With which variant each one is compared: an arm at the same parameters, or else the first variant.
+
+    Args:
+        frame: With ``variant``, ``arm`` and ``param.*``, as ``episode_table`` gives it.
+        arm: The arm; the first by default.
+
+    Raises:
+        OpenError: There is no such arm.
+    """
+    params = [name for name in frame.columns if name.startswith("param.")]
+    rows = frame.drop_duplicates("variant")
+    keys = {row["variant"]: (row["arm"], tuple(row[p] for p in params)) for _, row in rows.iterrows()}
+    if not keys:
+        return {}
+    arms = list(dict.fromkeys(name for name, _ in keys.values()))
+    if arm is not None and arm not in arms:
+        raise OpenError(f"there is no arm {arm!r}; accepted: {', '.join(arms)}")
+    first, several = next(iter(keys)), len(arms) > 1
+    of = {key: variant for variant, key in keys.items()}
+    found = {}
+    for variant, (_, values) in keys.items():
+        base = of.get((arm or arms[0], values)) if several else first
+        if base is not None:
+            found[variant] = base
+    return found
 
 
 def _samples(run: Run, measure: str, at: At) -> Mapping[str, float]:
@@ -72,10 +100,12 @@ def _samples(run: Run, measure: str, at: At) -> Mapping[str, float]:
     return found
 
 
-def _computed(run: Run, measure: str, options: Mapping[str, object]) -> Mapping[str, float]:
+def _computed(run: Run, measure: str, at: At, options: Mapping[str, object]) -> Mapping[str, float]:
     from simworld_analysis.measures import NotApplicableError, find_measure  # noqa: PLC0415
 
     found = find_measure(measure, run.measures)
+    if at != "last":
+        raise OpenError(f"at {at!r}: measure {measure!r} is one number for each episode; accepted: last")
     try:
         frame = found.of(run, **options)
     except NotApplicableError as error:

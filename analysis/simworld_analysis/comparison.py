@@ -11,7 +11,7 @@ import numpy as np
 from simworld_analysis._open import OpenError, Run
 from simworld_analysis._scenario import resolved_scenario
 from simworld_analysis._values import episode_values
-from simworld_analysis.statistics import Estimate, cohens_dz, hedges_g, mean_interval, paired
+from simworld_analysis.statistics import Estimate, cohens_dz, hedges_g, mean_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,9 @@ class Comparison:
     paired: bool
     """Whether by seed; otherwise as two independent samples."""
     effect: float
-    """Cohen's d_z of paired differences, Hedges' g of independent samples."""
+    """Cohen's d_z of paired differences, Hedges' g of independent samples; nan where nothing varies."""
+    missing: int = 0
+    """Shared seeds that have no number in one of the two."""
 
     def as_dict(self) -> dict[str, object]:
         """As plain data."""
@@ -47,7 +49,7 @@ class Comparison:
         numbers |= {"mean": self.means[0].value, "mean_other": self.means[1].value}
         told: dict[str, object] = {"measure": self.measure, "variant": self.variant, "runs": list(self.runs)}
         told |= {key: value if np.isfinite(value) else None for key, value in numbers.items()}
-        return told | {"n": d.n, "paired": self.paired, "level": d.level, "method": d.method}
+        return told | {"n": d.n, "missing": self.missing, "paired": self.paired, "level": d.level, "method": d.method}
 
 
 def compare_runs(runs: Sequence[Run], measures: Sequence[str]) -> list[Comparison]:
@@ -56,16 +58,22 @@ def compare_runs(runs: Sequence[Run], measures: Sequence[str]) -> list[Compariso
     Raises:
         OpenError: They have no variant in common, or no such measure.
     """
-    found = []
-    for measure in measures:
+    found, labels = [], run_labels(runs)
+    for measure in dict.fromkeys(measures):
         base = episode_values(runs[0], measure)
-        for other in runs[1:]:
+        for place, other in enumerate(runs[1:], 1):
             frame = episode_values(other, measure)
             for variant, one, two in _shared(base, frame, runs[0], other):
-                label = (runs[0].path.name, other.path.name)
                 unit = runs[0].units("measures").get(measure, "") if runs[0].has("measures") else ""
-                found.append(_compared(measure, unit, variant, label, one, two))
+                what = (measure, unit, variant, (labels[0], labels[place]))
+                found.append(_compared(what, one, two))
     return found
+
+
+def run_labels(runs: Sequence[Run]) -> list[str]:
+    """A name for each run: that of its directory, or the whole path where two are called the same."""
+    names = [run.path.name for run in runs]
+    return [name if names.count(name) == 1 else str(run.path) for name, run in zip(names, runs, strict=True)]
 
 
 def scenario_differences(runs: Sequence[Run]) -> list[tuple[str, tuple[str, ...]]]:
@@ -100,21 +108,22 @@ def _shared(
 
 
 def _by_seed(frame: pd.DataFrame) -> dict[int, float]:
-    known = frame.dropna(subset=["value"])
-    return dict(zip(known["seed"].tolist(), known["value"].tolist(), strict=True))
+    return dict(zip(frame["seed"].tolist(), frame["value"].tolist(), strict=True))
 
 
 def _compared(
-    measure: str, unit: str, variant: str, runs: tuple[str, str], one: Mapping[int, float], two: Mapping[int, float]
+    what: tuple[str, str, str, tuple[str, str]], one: Mapping[int, float], two: Mapping[int, float]
 ) -> Comparison:
     shared = sorted(one.keys() & two.keys())
     if len(shared) > 1 or (shared and len(one) == len(two) == 1):
-        x, y = np.array([two[seed] for seed in shared]), np.array([one[seed] for seed in shared])
-        means = mean_interval(y), mean_interval(x)
-        return Comparison(measure, unit, variant, runs, means, paired(two, one), True, cohens_dz(x - y))
-    x, y = np.array(list(two.values())), np.array(list(one.values()))
+        gaps = {seed: two[seed] - one[seed] for seed in shared if np.isfinite(two[seed]) and np.isfinite(one[seed])}
+        means = mean_interval([one[seed] for seed in gaps]), mean_interval([two[seed] for seed in gaps])
+        gap = list(gaps.values())
+        effect = cohens_dz(gap) if any(gap) else float("nan")
+        return Comparison(*what, means, mean_interval(gap), True, effect, len(shared) - len(gaps))
+    x, y = (np.array([v for v in each.values() if np.isfinite(v)]) for each in (two, one))
     means = mean_interval(y), mean_interval(x)
-    return Comparison(measure, unit, variant, runs, means, _welch(x, y), False, hedges_g(x, y))
+    return Comparison(*what, means, _welch(x, y), False, hedges_g(x, y), len(one) + len(two) - len(x) - len(y))
 
 
 def _welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import shutil
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -39,22 +40,26 @@ def export_run(
     Raises:
         OpenError: The folder is there already, there is no such table, or a file is damaged.
     """
-    if folder.exists():
+    if folder.exists() or folder.is_symlink():
         raise OpenError(f"{folder} exists already; nothing is overwritten: choose another folder or remove it")
     names = list(tables) or [name for name in run.tables if run.has(name) and name != "chain"]
     for name in names:
         run.schema(name)  # what is not there is said before anything is written
-    unfinished = folder.with_name(f"{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    codebook = []
-    for name in names:
-        rows, schema = _write(run, name, to, unfinished / f"{name}.{to}")
-        codebook += [(name, f.name, str(f.type), _note(f, "unit"), _note(f, "meaning")) for f in schema]
-        told(f"{name}: {rows:,} rows")
-    with (unfinished / "codebook.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file).writerows([("table", "column", "type", "unit", "meaning"), *codebook])
-    unfinished.replace(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # A name of its own: nothing that is there already is touched, and whatever stops this leaves nothing behind.
+    unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        codebook = []
+        for name in names:
+            rows, schema = _write(run, name, to, unfinished / f"{name}.{to}")
+            codebook += [(name, f.name, str(f.type), _note(f, "unit"), _note(f, "meaning")) for f in schema]
+            told(f"{name}: {rows:,} rows")
+        with (unfinished / "codebook.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("table", "column", "type", "unit", "meaning"), *codebook])
+        unfinished.chmod(0o755)
+        unfinished.rename(folder)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
@@ -86,7 +91,7 @@ def _flat(schema: pa.Schema, sizes: dict[str, int]) -> pa.Schema:
         if field.name in sizes:
             entry = field.with_type(field.type.value_type)
             fields += [entry.with_name(f"{field.name}.{i}") for i in range(sizes[field.name])]
-        elif pa.types.is_nested(field.type) or pa.types.is_dictionary(field.type):
+        elif pa.types.is_nested(field.type) or pa.types.is_dictionary(field.type) or _is_bytes(field.type):
             fields.append(field.with_type(pa.string()))
         else:
             fields.append(field)
@@ -99,11 +104,17 @@ def _flattened(batch: pa.RecordBatch, schema: pa.Schema, sizes: dict[str, int]) 
         if name in sizes:
             for i in range(sizes[name]):
                 columns[f"{name}.{i}"] = pc.list_element(column, i)
+        elif _is_bytes(column.type):
+            columns[name] = pa.array([None if v is None else v.hex() for v in column.to_pylist()], pa.string())
         elif pa.types.is_nested(column.type):
             columns[name] = pa.array([_text(value) for value in column.to_pylist()], pa.string())
         else:
             columns[name] = column
     return fitted(pa.RecordBatch.from_pydict(columns), schema)
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind))
 
 
 def _text(value: list[object] | None) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simworld_analysis._open import OpenError, Run
-from simworld_analysis._values import episode_values
+from simworld_analysis._values import baselines, episode_values
 from simworld_analysis.statistics import Estimate, episodes_for, mean_interval
 
 _LEVEL = 0.95
@@ -53,36 +53,49 @@ class StudyPlan:
         return {key: value * self.episodes * self.variants for key, value in self.per_episode.items()}
 
 
-def plan_study(pilot: Run, measure: str, half_width: float | None = None, relative: float = 0.05) -> StudyPlan:
+def plan_study(
+    pilot: Run, measure: str, half_width: float | None = None, relative: float = 0.05, baseline: str | None = None
+) -> StudyPlan:
     """Plan a study by a pilot of it.
 
-    What counts are differences to the first variant, paired by seed; of a single variant, its mean.
+    What counts are differences to an arm at the same parameters, paired by seed; of a single variant, its mean.
 
     Args:
         pilot: A run with a few episodes of every variant.
         measure: What is to be estimated.
-        half_width: Half the 95 % interval that is wanted; without it, ``relative`` times the first variant's mean.
+        half_width: Half the 95 % interval that is wanted; without it, ``relative`` times the baseline's mean.
         relative: A share.
+        baseline: The arm that the others are compared with; the first by default.
 
     Raises:
-        OpenError: The pilot has fewer than two episodes of a variant, or there is no such measure.
-        ValueError: A width that is not positive.
+        OpenError: The pilot has fewer than two episodes of a variant, there is no such measure or arm, or no number of
+            episodes gives such a width.
     """
     frame = episode_values(pilot, measure).dropna(subset=["value"])
     columns = {str(v): f.set_index("seed")["value"] for v, f in frame.groupby("variant", sort=False)}
     if not columns or min(map(len, columns.values())) < 2:
         raise OpenError(f"{pilot.path.name} has fewer than two episodes of a variant with {measure!r}: no spread")
-    first, *others = columns
+    against = baselines(frame, baseline)
+    first = next(iter(against.values()), next(iter(columns)))
     width = half_width if half_width is not None else relative * abs(float(columns[first].mean()))
-    numbers = {first or "all": columns[first]} if not others else {}
-    numbers |= {f"{other} - {first}": (columns[other] - columns[first]).dropna() for other in others}
+    if not 0.0 < width < float("inf"):
+        raise OpenError(
+            f"the mean of {measure!r} in {first or 'the pilot'} is {columns[first].mean():g}: a share of it is no"
+            " width; accepted: a half width in the measure's unit"
+        )
+    pairs = [(one, base) for one, base in against.items() if one != base]
+    numbers = {} if pairs else {one or "all": values for one, values in columns.items()}
+    numbers |= {f"{one} − {base}": (columns[one] - columns[base]).dropna() for one, base in pairs}
     needs = []
     for what, values in numbers.items():
         x = values.to_numpy(dtype=np.float64)
         if len(x) < 2:
             raise OpenError(f"{what}: fewer than two seeds in common")
-        spread = float(x.std(ddof=1))
-        needs.append(Need(what, mean_interval(x, _LEVEL), spread, episodes_for(spread, width, _LEVEL)))
+        spread = float(x.std(ddof=1)) if np.isfinite(x).all() else float("nan")
+        try:
+            needs.append(Need(what, mean_interval(x, _LEVEL), spread, episodes_for(spread, width, _LEVEL)))
+        except ValueError as error:
+            raise OpenError(f"{what}: {error}") from error
     unit = pilot.units("measures").get(measure, "") if pilot.has("measures") else ""
     fewest = min(map(len, columns.values()))
     return StudyPlan(measure, unit, width, tuple(needs), len(columns), fewest, _per_episode(pilot, len(frame)))

@@ -98,5 +98,5 @@ def main() -> None:
         # Whatever a world or a mind raises is kept in its episode: this is the disk, or the terminal.
         _refuse(f"{error.filename or 'the system'}: {error.strerror or error}")
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; the same command again continues", err=True)
+        click.echo("interrupted", err=True)
         sys.exit(130)

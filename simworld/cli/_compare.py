@@ -30,7 +30,7 @@ def compare(runs: tuple[Path, ...], measures: tuple[str, ...], as_json: bool) ->
     """Compare every RUN with the first, arm by arm, paired where seeds agree; and say where their scenarios differ."""
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld_analysis import open_runs  # noqa: PLC0415
-    from simworld_analysis.comparison import compare_runs, scenario_differences  # noqa: PLC0415
+    from simworld_analysis.comparison import compare_runs, run_labels, scenario_differences  # noqa: PLC0415
 
     if len(runs) < 2:
         raise RunError("one run is nothing to compare; accepted: two or more")
@@ -43,8 +43,11 @@ def compare(runs: tuple[Path, ...], measures: tuple[str, ...], as_json: bool) ->
         click.echo(json.dumps({"scenarios": told, "comparisons": [row.as_dict() for row in rows]}, allow_nan=False))
         return 0
     console = wide_console()
-    _print_differences(console, [run.path.name for run in opened], differing)
-    _print_comparisons(console, rows)
+    labels = run_labels(opened)
+    _print_differences(console, labels, differing)
+    _print_comparisons(console, rows, labels)
+    for line in _unpaired_arms(opened, labels):
+        console.print(line, style="italic", markup=False)
     for model in dict.fromkeys(model for run in opened for model in run.stand_ins):
         console.print(f"{model} is a stand-in, not a language model", style="yellow")
     return 0
@@ -75,7 +78,21 @@ def _print_differences(console: Console, names: Sequence[str], rows: Sequence[tu
     console.print("", table, "", sep="\n")
 
 
-def _print_comparisons(console: Console, rows: Sequence[Comparison]) -> None:
+def _unpaired_arms(runs: Sequence[Run], labels: Sequence[str]) -> list[str]:
+    """Variants that not all runs have, and that are therefore not compared."""
+    from simworld_analysis._values import episode_table  # noqa: PLC0415
+
+    found = [list(dict.fromkeys(episode_table(run)["variant"])) for run in runs]
+    if all(len(each) == 1 for each in found):
+        return []
+    return [
+        f"only in {label}: {', '.join(lone)}"
+        for label, each in zip(labels, found, strict=True)
+        if (lone := [v for v in each if not all(v in other for other in found)])
+    ]
+
+
+def _print_comparisons(console: Console, rows: Sequence[Comparison], labels: Sequence[str]) -> None:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -87,14 +104,16 @@ def _print_comparisons(console: Console, rows: Sequence[Comparison]) -> None:
         table = Table(title=f"{measure}{unit}", title_justify="left", box=None, padding=(0, 2, 0, 0))
         for name in ("", "run", "first", "this one", "difference", "95 % interval", "effect", "n", ""):
             table.add_column(name, justify="left" if name == "" else "right", no_wrap=True)
-        order = list(dict.fromkeys(row.runs[1] for row in rows))
         for row in mine:
             d, like = row.difference, row.difference.half_width
             effect = f"{row.effect:+.2f}" if np.isfinite(row.effect) else "–"
             name = "d_z" if row.paired else "g"
             how = "paired by seed" if row.paired else "other seeds: Welch"
+            # Of so many, where a measure says nothing of some.
+            n = f"{d.n} of {d.n + row.missing}" if row.missing else str(d.n)
+            same = row.paired and d.value == 0.0 and d.half_width == 0.0
             means = [number(e.value, like=like) for e in row.means]
             change = number(d.value, sign=True, like=like)
-            cells = [row.variant or "all", str(order.index(row.runs[1]) + 2), *means, change]
-            table.add_row(*map(Text, [*cells, interval(d), f"{effect} {name}", str(d.n), how]))
+            cells = [row.variant or "all", str(labels.index(row.runs[1], 1) + 1), *means, change]
+            table.add_row(*map(Text, [*cells, "identical" if same else interval(d), f"{effect} {name}", n, how]))
         console.print(table, "", sep="\n")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from simworld.errors import ScenarioError
 from simworld.kernel import Field, Role, World
 from simworld.scenario import Found, find, known
+from simworld_analysis.measures import Measure, all_measures
 
 
 def description(kind: str) -> dict[str, Any]:
@@ -18,13 +19,18 @@ def description(kind: str) -> dict[str, Any]:
     Raises:
         ScenarioError: There is no such kind.
     """
-    found = _found(kind)
+    measures = {measure.name: measure for measure in all_measures()}
+    if kind in measures and kind not in {*known("world"), *known("agent")}:
+        return _measure(measures[kind])
+    found = _found(kind, measures)
     told: dict[str, Any] = {
         "kind": kind,
         "category": found.category,
         "about": inspect.cleandoc(found.cls.__doc__ or ""),
         "parameters": found.parameters.schema.get("properties", {}),
     }
+    if kind in measures:
+        told["also"] = _measure(measures[kind])
     if found.category == "world":
         world = _built(found)
         told["roles"] = [_role(role) for role in world.roles] if world is not None else None
@@ -41,12 +47,23 @@ def description(kind: str) -> dict[str, Any]:
 
 def lines(told: Mapping[str, Any]) -> Iterator[str]:
     """The same for people."""
+    yield from _lines(told)
+    if "also" in told:
+        yield ""
+        yield from _lines(told["also"])
+
+
+def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield f"{told['kind']} ({told['category']})"
     for line in str(told["about"]).splitlines():
         yield f"  {line}".rstrip()
     yield ""
-    yield "parameters" if told["parameters"] else "no parameters"
+    word = "options" if told["category"] == "measure" else "parameters"
+    yield word if told["parameters"] else f"no {word}"
     yield from _parameters(told["parameters"])
+    if told["category"] == "measure":
+        yield "needs " + "; ".join(f"{table}: {', '.join(columns)}" for table, columns in told["needs"].items())
+        return
     if told["category"] == "agent":
         for word in ("sees", "does", "asks"):
             if told[word]:
@@ -67,13 +84,12 @@ def lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _fields("", told["measures"])
 
 
-def _found(kind: str) -> Found:
-    words = ["worlds", "agents", "scenarios", *known("world"), *known("agent"), "module:Class"]
+def _found(kind: str, measures: Iterable[str]) -> Found:
+    words = ["worlds", "agents", "scenarios", "measures", *known("world"), *known("agent"), *measures, "module:Class"]
     if ":" not in kind and kind not in words:
         near = difflib.get_close_matches(kind, words, 1)
-        raise ScenarioError(
-            f"nothing is called {kind!r}; {f'did you mean {near[0]!r}? ' if near else ''}accepted: {', '.join(words)}"
-        )
+        hint = f"did you mean {near[0]!r}?" if near else f"accepted: {', '.join(words)}"
+        raise ScenarioError(f"nothing is called {kind!r}; {hint}")
     try:
         return find("world", kind)
     except ScenarioError as no_world:
@@ -82,6 +98,23 @@ def _found(kind: str) -> Found:
         except ScenarioError as no_agent:
             # Of module:Class, both say the same, or one of them that it is the other sort.
             raise (no_world if ":" in kind else no_agent) from None
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    """A measure of the analysis as plain data."""
+    options = {
+        name: {"description": str(inspect.signature(measure.of).parameters[name].annotation)}
+        | ({} if default is inspect.Parameter.empty else {"default": default})
+        for name, default in measure.options.items()
+    }
+    return {
+        "kind": measure.name,
+        "category": "measure",
+        "about": inspect.getdoc(measure.of) or "",
+        "unit": measure.unit,
+        "parameters": options,
+        "needs": {table: list(columns) for table, columns in measure.needs.items()},
+    }
 
 
 def _built(found: Found) -> World | None:

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-_ALL = ("all", "worlds", "agents", "scenarios")
+_ALL = ("all", "worlds", "agents", "scenarios", "measures")
 
 
 @click.command(name="list", epilog="Example: simworld list economy")
 @click.argument("what", metavar="[WHAT]", default="all")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_(what: str, as_json: bool) -> int:
-    """List worlds, agents and scenarios, a line each; or all about one kind.
+    """List worlds, agents, scenarios and measures of the analysis, a line each; or all about one of them.
 
-    WHAT is worlds, agents, scenarios, or a kind: a world with its parameters, roles, fields and measures, or an agent
-    with its parameters and what it sees, does and shows. A kind may also be module:Class.
+    WHAT is worlds, agents, scenarios, measures, a measure, or a kind: a world with its parameters, roles, fields and
+    measures, or an agent with its parameters and what it sees, does and shows. A kind may also be module:Class.
     """
     if what not in _ALL:
         return _describe(what, as_json)
@@ -30,6 +30,8 @@ def list_(what: str, as_json: bool) -> int:
         listed["agents"] = dict(kinds("agent"))
     if what in {"all", "scenarios"}:
         listed["scenarios"] = _scenarios()
+    if what in {"all", "measures"}:
+        listed["measures"] = _measures()
     if as_json:
         click.echo(json.dumps(listed))
         return 0
@@ -63,6 +65,13 @@ def schema() -> int:
 
     click.echo(json.dumps(build(), indent=2))
     return 0
+
+
+def _measures() -> dict[str, str]:
+    """Measures of the analysis; those that a world emits are listed with it."""
+    from simworld_analysis.measures import all_measures  # noqa: PLC0415
+
+    return {known.name: known.meaning for known in all_measures()}
 
 
 def _scenarios() -> dict[str, str]:

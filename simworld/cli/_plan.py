@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--measure", help="What is to be estimated (default: the first that the scenario shows).")
 @click.option("--half-width", type=float, help="Half the 95 % interval that is wanted, in the measure's unit.")
 @click.option("--relative", type=float, default=0.05, show_default=True, help="The same as a share of the first mean.")
+@click.option("--baseline", metavar="ARM", help="The arm that the others are compared with (default: the first).")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")
 @click.option("--jobs", type=click.IntRange(1, 1024), default=1, show_default=True, help="Local worker processes.")
@@ -34,6 +35,7 @@ def plan(  # noqa: PLR0913, PLR0917  one parameter per option
     measure: str | None,
     half_width: float | None,
     relative: float,
+    baseline: str | None,
     overrides: tuple[str, ...],
     out: Path,
     jobs: int,
@@ -41,19 +43,22 @@ def plan(  # noqa: PLR0913, PLR0917  one parameter per option
 ) -> int:
     """Say how many episodes SCENARIO needs for an interval of a wanted width, and what they cost.
 
-    Runs a small pilot of all arms (kept among the runs like any other). What counts are the differences to the first
-    arm, paired by seed.
+    Runs a small pilot of all arms (kept among the runs like any other). What counts are the differences to one of them
+    at the same parameters, paired by seed.
     """
     from simworld_analysis import open_run  # noqa: PLC0415
     from simworld_analysis.planning import plan_study  # noqa: PLC0415
 
-    if (half_width is not None and not half_width > 0.0) or not relative > 0.0:
+    if not all(0.0 < width < float("inf") for width in (relative, *([] if half_width is None else [half_width]))):
         raise RunError("the half width of an interval is a positive number")
+    from simworld.scenario import load  # noqa: PLC0415
+
+    load(scenario, list(overrides))  # what cannot be run needs no plan
     with opening():
         path = run if run is not None else _pilot(scenario, [*overrides, f"episodes={pilot}"], out, jobs)
         opened = open_run(path)
         shown = measure or next(iter(opened.manifest.get("measures") or opened.measures), "")
-        made = plan_study(opened, shown, half_width, relative)
+        made = plan_study(opened, shown, half_width, relative, baseline)
     if as_json:
         click.echo(json.dumps(_as_dict(opened, made), allow_nan=False))
     else:

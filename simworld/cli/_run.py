@@ -45,8 +45,9 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     The same command again resumes an unfinished run, or shows the summary of a finished one. Ctrl-C ends gracefully:
     what was recorded is sealed.
     """
-    from simworld.cli._claims import check_claims, claims_of, judged, print_claims  # noqa: PLC0415
+    from simworld.cli._claims import claims_of, judged, print_claims  # noqa: PLC0415
     from simworld.cli._console import wide_console  # noqa: PLC0415
+    from simworld.cli._measurable import check_claims  # noqa: PLC0415
     from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
     from simworld.execution import Order, execute  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415

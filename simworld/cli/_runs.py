@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,8 +28,9 @@ _COLOURS = {"success": "green", "running": "cyan", "error": "red"}
 def runs(folder: Path, where: str | None, as_json: bool) -> int:
     """List the runs of FOLDER (default: runs), the newest first: what, when, how far, at what cost, with which claims.
 
-    An expression may name run, scenario, status, started, done, episodes, minutes, asks, tokens, usd, faults, claims
-    (how many), hold (how many of them hold; -1 if nobody has judged them), models and digest.
+    An expression may name run, scenario, changed (what was set on the command line), status, started, done, episodes,
+    minutes, asks, tokens, usd, faults, claims (how many), hold (how many of them hold; -1 if nobody has judged them),
+    models and digest.
     """
     from simworld_analysis import open_runs  # noqa: PLC0415
 
@@ -38,7 +40,7 @@ def runs(folder: Path, where: str | None, as_json: bool) -> int:
         if not any((path / "run.json").is_file() for path in folder.iterdir() if path.is_dir()):
             click.echo("[]" if as_json else f"{folder}: no runs yet")
             return 0
-        opened = open_runs(folder / "*")
+        opened = open_runs(Path(glob.escape(str(folder))) / "*")
         table = opened.overview()
         table["hold"] = [_hold(run) for run in opened]
     table = table.sort_values("started", ascending=False, kind="stable", ignore_index=True)
@@ -58,18 +60,26 @@ def _hold(run: Run) -> int:
     """How many claims hold, as they were judged last; -1 if they were not."""
     try:
         judged = json.loads((run.path / "claims.json").read_text(encoding="utf-8"))
-        return sum(verdict["verdict"] == "holds" for verdict in judged)
+        holding = [verdict for verdict in judged if verdict["verdict"] == "holds"]
+        return min(len(holding), len(run.manifest.get("claims", ())))
     except (OSError, ValueError, KeyError, TypeError):
         return -1
 
 
 def _filtered(table: pd.DataFrame, where: str) -> pd.DataFrame:
+    import pandas as pd  # noqa: PLC0415
+
+    accepted = f'accepted: a condition over {", ".join(table.columns)}, such as "usd < 1"'
+    if "@" in where:  # what pandas looks up among the variables of this program
+        raise RunError(f"--where {where!r}: found '@'; {accepted}")
     try:
-        return table.query(where)
+        chosen = table.eval(where)
     except Exception as error:  # pandas raises whatever the expression does
-        raise RunError(
-            f"--where {where!r}: {str(error).splitlines()[0]}; accepted: an expression over {', '.join(table.columns)}"
-        ) from error
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise RunError(f"--where {where!r}: {why}; {accepted}") from error
+    if not isinstance(chosen, pd.Series) or chosen.dtype.kind != "b":
+        raise RunError(f"--where {where!r}: found no condition; {accepted}")
+    return table.loc[chosen]
 
 
 def _print(table: pd.DataFrame) -> None:
@@ -80,14 +90,16 @@ def _print(table: pd.DataFrame) -> None:
     from simworld.cli._console import wide_console  # noqa: PLC0415
 
     shown = Table(box=SIMPLE_HEAD)
-    for name in ("run", "status", "episodes", "minutes", "cost", "faults", "claims"):
-        shown.add_column(name, justify="left" if name in {"run", "status"} else "right", overflow="fold")
+    for name in ("run", "changed", "status", "episodes", "minutes", "cost", "faults", "claims"):
+        left = name in {"run", "changed", "status"}
+        shown.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name == "run")
     for row in table.to_dict("records"):
         status = Text(str(row["status"]), style=_COLOURS.get(str(row["status"]), "yellow"))
         minutes, faults = f"{row['minutes']:.1f}", f"{row['faults']:,}" if row["faults"] else ""
         done = f"{row['done']}/{row['episodes']}"
         told = {str(key): value for key, value in row.items()}
-        shown.add_row(Text(str(row["run"])), status, done, minutes, _cost(told), faults, _claims(told))
+        changed = Text(str(row["changed"]), style="dim")
+        shown.add_row(Text(str(row["run"])), changed, status, done, minutes, _cost(told), faults, _claims(told))
     console = wide_console()
     console.print(shown)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
-from simworld.gateway import Spent
+from simworld.gateway import STAND_IN, Spent
 from simworld.recording import (
     Environment,
     EpisodeRow,
@@ -37,7 +37,7 @@ from simworld.recording import (
     read_episodes,
     read_manifest,
 )
-from simworld.scenario import Scenario, cells, resolve_text, scenario_digest
+from simworld.scenario import Scenario, cells, claims_beyond, resolve_text, scenario_digest
 from simworld.threads import VARIABLES, pin_threads
 
 _COUNT = 2.0
@@ -98,7 +98,7 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
 
 def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
     scenario = order.scenario
-    now = datetime.now(UTC)
+    earlier, now = find_run(order.out, digest), datetime.now(UTC)
     run = create_run(order.out, scenario.name, digest, now)
     try:
         (run / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
@@ -120,6 +120,7 @@ def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
         measures=tuple(scenario.model.measures),
         watch=tuple(scenario.model.watch),
         claims=tuple(claim.as_data() for claim in scenario.model.claims),
+        late_claims=_late(scenario, [found for found in earlier if found.sources == sources]),
         models=models_of(scenario),
         prompts=prompts_of(scenario),
         environment=Environment.here(dict.fromkeys(VARIABLES, 1)),
@@ -127,6 +128,18 @@ def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
     )
     manifest.write(run)
     return run
+
+
+def _late(scenario: Scenario, earlier: Sequence[FoundRun]) -> dict[str, str]:
+    """Claims that the first run of the same episodes did not make: to see them once more is no new evidence."""
+    models = {model for models in models_of(scenario).values() for model in models}
+    if models - {STAND_IN} or scenario.model.people:
+        return {}  # a language model, or a person, may answer otherwise the next time
+    for found in earlier:
+        seen = read_manifest(found.path)
+        if seen.done:
+            return dict.fromkeys(claims_beyond(scenario.model, seen.claims), found.path.name)
+    return {}
 
 
 class _Run:

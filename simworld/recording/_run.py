@@ -107,6 +107,8 @@ class Manifest:
     """Columns that the live dashboard shows besides."""
     claims: tuple[Mapping[str, object], ...] = ()
     """What the scenario claimed when the run started."""
+    late_claims: Mapping[str, str] = field(default_factory=dict)
+    """Claims that an earlier run of the same episodes did not make, and which run that is: they were seen before."""
     models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Models that its minds ask, by the names that they use: one each, or several if arms differ."""
     prompts: Mapping[str, str] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simworld.scenario._bundled import bundled
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
+    from simworld.scenario._claims import claims_beyond
     from simworld.scenario._load import Scenario, load
     from simworld.scenario._models import ScenarioFile
     from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds, known
@@ -30,6 +31,7 @@ _MODULES = {
     "build": "_registry",
     "bundled": "_bundled",
     "cells": "_cells",
+    "claims_beyond": "_claims",
     "check_roles": "_cells",
     "find": "_registry",
     "import_beside": "_registry",
@@ -52,6 +54,7 @@ __all__ = [
     "bundled",
     "cells",
     "check_roles",
+    "claims_beyond",
     "find",
     "import_beside",
     "kinds",

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from simworld.scenario._explain import Problem, instead
 from simworld.scenario._models import ScenarioFile
 from simworld_analysis.grammar import parse_claim
+
+
+def claims_beyond(model: ScenarioFile, others: Iterable[Mapping[str, object]]) -> list[str]:
+    """Names of the claims of a scenario that are not among others, which are given as plain data."""
+    known = [parse_claim(claim).as_data() for claim in others]
+    return [claim.name for claim in model.claims if parse_claim(claim.as_data()).as_data() not in known]
 
 
 def claim_problems(model: ScenarioFile) -> list[Problem]:
@@ -24,8 +32,41 @@ def claim_problems(model: ScenarioFile) -> list[Problem]:
                 Problem((*key, "because"), f"found no claim {claim.because!r}{instead(claim.because, names)}")
             )
         for label in parse_claim(claim.as_data()).labels:
-            # In a sweep, a variant is an arm with its values: `saez size=3`.
-            arm = label.partition(" ")[0]
-            if arm not in model.arms and not ("=" in label and (model.sweep.grid and not model.arms)):
-                problems.append(Problem(key, f"there is no arm {label!r}{instead(arm, list(model.arms))}"))
+            if not _names(label, model):
+                problems.append(Problem(key, _unknown(label, model)))
     return problems
+
+
+def _names(label: str, model: ScenarioFile) -> bool:
+    """Whether a label names an arm, or in a sweep a variant, which is an arm with its values: `saez size=3`."""
+    if label in model.arms:
+        return True
+    swept = {key: _as_shown(values) for key, values in model.sweep.grid.items()}
+    short = {key.rpartition(".")[2]: values for key, values in swept.items()}
+    grid = short if len(short) == len(swept) else swept
+    arm, _, rest = label.partition(" ") if model.arms else ("", "", label)
+    if not grid or (model.arms and arm not in model.arms):
+        return False
+    for name, values in grid.items():
+        fitting = [value for value in values if f"{rest} ".startswith(f"{name}={value} ")]
+        if not fitting:
+            return False
+        rest = rest[len(f"{name}={max(fitting, key=len)} ") :]
+    return not rest
+
+
+def _unknown(label: str, model: ScenarioFile) -> str:
+    arm = label.partition(" ")[0]
+    if arm in model.arms and model.sweep.grid:
+        swept = ", ".join(f"{key.rpartition('.')[2]}={_as_shown(v)}" for key, v in model.sweep.grid.items())
+        return f"there is no variant {label!r}; accepted: {arm!r}, or {arm!r} with one of each of {swept}"
+    return f"there is no arm {label!r}{instead(arm, list(model.arms))}"
+
+
+def _as_shown(values: Iterable[object]) -> list[str]:
+    """Values of a sweep as the tables show them: one column has one type."""
+    told = list(values)
+    numbers = [v for v in told if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) == len(told) and any(isinstance(v, float) for v in numbers):
+        return [str(float(v)) for v in numbers]
+    return [str(v) for v in told]

@@ -175,6 +175,14 @@ def scalar(text: str) -> bool | int | float | str | None:
     return text
 
 
+_HINTS = {
+    "mapping values are not allowed": "a text with ': ' in it needs quotes",
+    "could not find expected ':'": "a key is followed by ':' and a space",
+    "did not find expected comment or line break": "a text that begins with > or | needs quotes",
+}
+"""What is mostly meant where YAML's own words are hard to read."""
+
+
 def _compose(text: str, file: str, *, located: bool = True) -> Node | None:
     composer = _Composer(file, located=located)
     try:
@@ -201,6 +209,9 @@ def _reason(error: yaml.MarkedYAMLError, text: str, line: int) -> str:
     shown = lines[line - 1] if 0 < line <= len(lines) else ""
     if "\t" in shown[: len(shown) - len(shown.lstrip())]:
         return "found a tab in the indentation; accepted: spaces"
+    for problem, hint in _HINTS.items():
+        if problem in str(error.problem):
+            return f"{error.problem}; {hint}"
     parts = (error.context, error.problem)
     return " ".join(", ".join(str(part) for part in parts if part).split())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from simworld_analysis import OpenError
 from simworld_analysis._values import episode_values
 from simworld_analysis.claims import ClaimError, all_hold, evaluate, parse_claim, run_claims
-from simworld_analysis.claims._verdict import Sample, judge
+from simworld_analysis.claims._cells import Sample
+from simworld_analysis.claims._verdict import judge
 
 SPREAD = (-1.0, -0.5, 0.0, 0.5, 1.0)
 
@@ -95,7 +97,9 @@ def test_what_never_varies_is_certain(society):
     run = society(a=[0.25] * 4, b=[0.5] * 4)
     assert word(run, arm="a", expect="within [0.25, 0.25]") == "holds"
     assert word(run, compare={"b": "a"}, expect="greater") == "holds"
-    assert word(run, compare={"a": "a"}, expect="greater") == "fails"
+    assert word(society(a=[0.25] * 4, b=[0.25] * 4), compare={"b": "a"}, expect="greater") == "fails"
+    with pytest.raises(ClaimError, match="compare names one arm twice"):
+        word(run, compare={"a": "a"}, expect="greater")
 
 
 def test_an_order_is_as_good_as_its_weakest_pair(society):
@@ -106,7 +110,7 @@ def test_an_order_is_as_good_as_its_weakest_pair(society):
     assert word(run, expect="order [a, b]") == "holds"
     verdict = evaluate(run, [parse_claim(claim(expect="order [a, b, c]"))])[0]
     assert verdict.word == "undecided"
-    assert verdict.note == "weakest: c - b"
+    assert verdict.note == "least certain pair: c − b"
 
 
 def test_values_relative_to_another_arm_with_the_same_seed(society):
@@ -268,25 +272,132 @@ def test_a_failed_episode_takes_its_seed_out_of_the_pairs(hand):
     assert verdict.estimate.n == 1
 
 
-def test_arms_of_a_sweep_are_named_with_their_values(hand):
-    names = ["x", "y"]
-    run = hand(
+@pytest.fixture
+def swept(hand):
+    """Two arms at two values of a sweep, three seeds: welfare is 100 seed + 10 size + (1 more for size in arm b)."""
+    cells = [(arm, size, seed) for arm in "ab" for size in (1, 2) for seed in range(3)]
+    names = [f"{arm}{size}s{seed}" for arm, size, seed in cells]
+    values = [100.0 * seed + 10.0 * size + (size if arm == "b" else 0.0) for arm, size, seed in cells]
+    return hand(
         episodes={
             "episode": names,
-            "arm": ["a", "a"],
-            "seed": [0, 0],
-            "status": ["success"] * 2,
-            "param.world.size": [1, 2],
+            "arm": [arm for arm, _, _ in cells],
+            "seed": [seed for _, _, seed in cells],
+            "status": ["success"] * len(cells),
+            "param.world.size": [size for _, size, _ in cells],
         },
-        measures={"episode": names, "tick": [0] * 2, "time": [0.0] * 2, "welfare": [1.0, 2.0]},
+        measures={"episode": names, "tick": [0] * 12, "time": [0.0] * 12, "welfare": values},
     )
-    assert episode_values(run, "welfare")["variant"].tolist() == ["a size=1", "a size=2"]
-    found = evaluate(run, [parse_claim(claim(arm="a", expect="above 0"))])[0]
-    assert found.note == "'a' is several variants: a size=1, a size=2; accepted: one of them"
-    pair = evaluate(run, [parse_claim(claim(compare={"a size=2": "a size=1"}, expect="greater"))])[0]
-    assert pair.estimate.value == 1.0
+
+
+def test_in_a_sweep_arms_are_compared_at_the_same_values_and_a_seed_counts_once(swept):
+    def found(**more):
+        return evaluate(swept, [parse_claim(claim(**more))])[0].estimate
+
+    assert episode_values(swept, "welfare")["variant"].unique().tolist() == [
+        "a size=1",
+        "a size=2",
+        "b size=1",
+        "b size=2",
+    ]
+    # 1 more at size 1, 2 more at size 2: 1.5 in every one of three seeds, which are three, not six
+    both = found(compare={"b": "a"}, expect="greater")
+    assert (both.value, both.n) == (1.5, 3)
+    one = found(compare={"b size=2": "a size=2"}, expect="greater")
+    assert (one.value, one.n) == (2.0, 3)
+    against = found(compare={"b": "a size=1"}, expect="greater")
+    assert (against.value, against.n) == (6.5, 3)
+    assert (found(arm="a", expect="above 0").value, found(arm="a", expect="above 0").n) == (115.0, 3)
+    # the whole run: over both arms and sizes
+    assert (found(expect="above 0").value, found(expect="above 0").n) == (115.75, 3)
+    # in seed 0 the shares are 11/10 and 22/20
+    share = found(arm="b", relative_to="a", expect="above 1")
+    assert share.value == pytest.approx(np.mean([1.1, (111 / 110 + 122 / 120) / 2, (211 / 210 + 222 / 220) / 2]))
+
+
+def test_a_seed_that_lacks_an_arm_does_not_count_for_the_whole_run(society):
+    run = society(a=[1.0, 2.0, 3.0], b=[5.0, 6.0])
+    verdict = evaluate(run, [parse_claim(claim(expect="above 0"))])[0]
+    assert (verdict.estimate.value, verdict.estimate.n) == (3.5, 2)
 
 
 def test_values_of_a_run_without_such_a_measure(society):
     with pytest.raises(OpenError, match="there is no measure"):
         episode_values(society(a=[1.0]), "happiness")
+
+
+# -- what was wrong once -------------------------------------------------------------------------------------------
+
+
+def test_paired_differences_of_events_are_no_rate(society):
+    run = society(a=[0.0] * 20, b=[0.0] * 19 + [1.0])
+    # One event more in twenty pairs shows nothing; as a rate its interval would exclude zero.
+    verdict = evaluate(run, [parse_claim(claim(compare={"b": "a"}, expect="greater"))])[0]
+    assert (verdict.word, verdict.estimate.method) == ("undecided", "t")
+    own = evaluate(run, [parse_claim(claim(arm="b", expect="above 0"))])[0]
+    assert own.estimate.method == "Jeffreys"
+
+
+def test_an_event_that_has_not_happened_yet_may_still_happen(society):
+    run = society(a=[0.0] * 5, b=[0.0, 1.0, 1.0, 0.0, 1.0])
+    verdict = evaluate(run, [parse_claim(claim(arm="a", expect="below 0.05"))])[0]
+    assert (verdict.word, verdict.estimate.method) == ("undecided", "Jeffreys")
+
+
+@pytest.mark.parametrize("expect", ["above 0", "below 0", "greater", "less"])
+def test_no_difference_at_all_is_neither_above_nor_below_zero(society, expect):
+    run = society(a=[1.0, 2.0, 3.0], b=[1.0, 2.0, 3.0])
+    assert word(run, compare={"b": "a"}, expect=expect) == "fails"
+
+
+def test_a_claim_that_was_altered_in_the_seventh_digit_is_another_one(society):
+    written = claim(arm="a", expect="above 1000000.4")
+    run = society(a=[1_000_001.0, 1_000_002.0], manifest={"claims": [written]})
+    assert [v.word for v in run_claims(run, [written | {"expect": "above 1000000.3"}])][1:] == ["post hoc"]
+    assert len(run_claims(run, [written])) == 1
+    assert str(parse_claim(written).expect) == "above 1000000.4"
+    assert str(parse_claim(written | {"expect": "within [-1e-6, 50]"}).expect) == "within [-1e-06, 50]"
+
+
+@pytest.mark.parametrize("expect", ["below 1e999", "within [1e999, 1e999]", "below \u0661"])
+def test_bounds_that_are_no_numbers_are_refused(expect):
+    with pytest.raises(ClaimError, match="accepted: greater, less, within"):
+        parse_claim(claim(expect=expect))
+
+
+def test_claims_are_established_by_the_intervals_that_are_shown():
+    """With skewed data a bootstrap interval and a t test disagree: what was not shown to hold must not help others."""
+    chance = np.random.Generator(np.random.Philox(key=9))
+    claims = [parse_claim(claim(name=f"n{m}", arm="a", expect="above 0")) for m in range(3)]
+    for _ in range(60):
+        samples = [[Sample(tuple(chance.exponential(1.0, 60) - 0.75))] for _ in claims]
+        verdicts = judge(claims, samples)
+        held = sum(v.word == "holds" for v in verdicts)
+        for verdict in verdicts:
+            if verdict.word != "holds":
+                assert verdict.estimate.level == pytest.approx(1 - 0.05 / (3 - held))
+
+
+def test_a_long_order_that_is_true_is_hardly_ever_said_to_fail():
+    """Ten arms that rise by next to nothing, in 400 studies; each pair for itself would fail some order in 20 of 100."""
+    noise = np.random.Generator(np.random.Philox(key=6)).normal(size=(400, 10, 20))
+    order = parse_claim(claim(expect=f"order [{', '.join(f'a{m}' for m in range(10))}]"))
+    failed = 0
+    for study in noise:
+        pairs = [Sample(tuple(study[m + 1] - study[m] + 1e-9)) for m in range(9)]
+        failed += judge([order], [pairs])[0].word == "fails"
+    assert failed / 400 < 0.06
+
+
+def test_infinite_numbers_decide_nothing_and_can_be_written_down(society):
+    run = society(a=[1.0, math.inf, 3.0])
+    verdict = evaluate(run, [parse_claim(claim(arm="a", expect="above 0"))])[0]
+    assert (verdict.word, verdict.estimate.method) == ("undecided", "infinite values")
+    assert json.loads(json.dumps(verdict.as_dict(), allow_nan=False))["estimate"] is None
+
+
+def test_an_option_of_the_wrong_kind_cannot_be_tested(society):
+    run = society(a=[1.0, 2.0])
+    verdict = evaluate(run, [parse_claim(claim(measure="gini_of", of={"column": 3}, arm="a", expect="above 0"))])[0]
+    assert verdict.word == "cannot be tested"
+    assert "option 'column': found 3; accepted: input should be a valid string" in verdict.note

@@ -260,9 +260,12 @@ def test_elasticity_is_found_in_a_reform(hand, decided):
         obs_rates=[r for _, rs, _ in rows for r in rs],
         obs_edges=[e for _ in rows for e in edges],
     )
-    found = elasticity_of_taxable_income(hand(decisions_worker=table))
+    run = hand(decisions_worker=table)
+    found = elasticity_of_taxable_income(run, reforms=1)
     assert found["value"].tolist() == pytest.approx([0.4])
     assert found["n"].tolist() == [100]
+    # One reform is enough only for those who say that it is.
+    assert elasticity_of_taxable_income(run)["value"].isna().all()
 
 
 def test_elasticity_says_nothing_without_reforms(hand, decided):

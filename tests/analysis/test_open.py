@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -179,9 +181,9 @@ def test_what_is_not_there_is_one_line(run, call, why):
 
 
 def test_foreign_directories_are_one_line(tmp_path):
-    with pytest.raises(OpenError, match=r"it has no run\.json"):
+    with pytest.raises(OpenError, match=r"it has no run\.json$"):
         open_run(tmp_path)
-    with pytest.raises(OpenError, match=r"it has no run\.json"):
+    with pytest.raises(OpenError, match=r"there is no such folder$"):
         open_run(tmp_path / "nowhere")
     (tmp_path / "run.json").write_text('{"schema_version": "7"}')
     with pytest.raises(OpenError, match="schema version '7'; accepted: '1'"):
@@ -203,3 +205,20 @@ def test_a_truncated_sealed_file_is_one_line(run, cut):
 def test_importing_the_analysis_is_cheap():
     code = "import sys, simworld_analysis; print([m for m in ('pandas', 'pyarrow', 'simworld') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+@pytest.mark.parametrize("key", ["models", "spent", "done", "claims", "episodes", "status", "scenario", "environment"])
+def test_a_manifest_with_a_value_of_the_wrong_kind_is_one_line(run, key):
+    told = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(
+        json.dumps(told | {key: "text" if key != "status" else 3} | ({"scenario": 4} if key == "scenario" else {}))
+    )
+    with pytest.raises(OpenError, match=rf"run.json: {key}: found .*; accepted: "):
+        open_run(run)
+
+
+def test_a_run_that_may_be_meant_is_named(run):
+    with pytest.raises(OpenError, match=rf"did you mean {re.escape(str(run))}\?"):
+        open_run(run.parent / f"{run.name[:-1]}")
+    with pytest.raises(OpenError, match="for patterns there is open_runs"):
+        open_run(run.parent / "*")

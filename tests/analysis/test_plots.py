@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -130,3 +132,12 @@ def test_labels_move_apart_and_stay_inside():
     assert np.diff(sorted(places)).min() >= 0.1 - 1e-6
     assert 0.0 <= min(places) <= max(places) <= 1.0 + 1e-9
     assert [tick_text(v) for v in (0.0, 25000.0, 1.5e6, -0.25, 1234.0)] == ["0", "25k", "1.5M", "−0.25", "1,234"]
+
+
+def test_infinite_samples_are_gaps_in_a_figure(hand):
+    samples = {"episode": ["a", "a", "b", "b"], "tick": [0, 1, 0, 1], "time": [0.0, 1.0] * 2}
+    run = hand(measures={**samples, "x": [1.0, math.inf, 2.0, 3.0]})
+    assert run.plot.measure("x").axes
+    assert run.plot.measure("x", arms="").axes
+    with pytest.raises(OpenError, match="no arm is named"):
+        run.plot.measure("x", arms=[])

@@ -121,7 +121,7 @@ def test_claims_stand_first_with_their_verdicts(village):
     page = render_report(village({"claims": claims}))
     assert page.index('id="claims"') < page.index('id="results"')
     text = text_of(page)
-    assert "1 hold, 1 fail, 1 cannot be tested" in text
+    assert "1 holds, 1 fails, 1 cannot be tested" in text
     assert "The rich are richer." in text
     assert "wealth, rich − plain: above 0" in text
     assert "why: see richer" in text
@@ -259,3 +259,22 @@ def test_the_manifest_may_lack_what_older_ones_lack(hand):
     data = json.loads((run.path / "run.json").read_text())
     (run.path / "run.json").write_text(json.dumps({k: data[k] for k in ("status", "scenario", "schema_version")}))
     assert "6 of 6 planned episodes succeeded" in text_of(render_report(run))
+
+
+@pytest.mark.parametrize("text", ["arms: 3", "arms: [3]", "roles: 3", "roles: {p: {count: 2}}", "horizon: abc", "sweep: 4", "sweep: {grid: 3}"])
+def test_a_resolved_scenario_of_another_shape_is_one_line(hand, text):
+    run = hand(measures=measures())
+    (run.path / "resolved.yaml").write_text(f"{text}\n")
+    with pytest.raises(OpenError, match=r"resolved.yaml: (arms|roles|horizon|sweep|sweep.grid): not what a run writes"):
+        render_report(run)
+
+
+def test_a_report_touches_no_other_file(hand, tmp_path):
+    run = hand(measures=measures())
+    beside = tmp_path / ".r.html.new"
+    beside.write_text("mine")
+    write_report(run, tmp_path / "r.html")
+    assert beside.read_text() == "mine"
+    (tmp_path / "link.html").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OpenError, match="not a report of simworld"):
+        write_report(run, tmp_path / "link.html")

@@ -46,8 +46,21 @@ def test_groups_are_those_of_pandas(two):
         "total": [6.0, 3.0, 6.0, 7.0],
         "n": [1, 2, 1, 2],
     }
+    spread = data.group(["run", "arm"], x=("x", "std"), n=("x", "nunique"))
+    by_hand = data.pandas().astype({"run": str, "arm": str}).groupby(["run", "arm"])["x"].agg(["std", "nunique"])
+    assert spread["x"].tolist() == pytest.approx(by_hand["std"].tolist(), nan_ok=True)
+    assert spread["n"].tolist() == by_hand["nunique"].tolist()
     by_hand = data.pandas().groupby("param.size")["x"].mean()
-    assert data.group("param.size", x=("x", "mean"))["x"].tolist()[:2] == by_hand.tolist()
+    with pytest.warns(UserWarning, match="share arms and seeds"):
+        grouped = data.group("param.size", x=("x", "mean"))
+    assert grouped["x"].tolist()[:2] == by_hand.tolist()
+
+
+def test_runs_of_the_same_seeds_are_not_grouped_as_one_larger_sample(two):
+    data = open_runs([run.path for run in two]).dataset("measures")
+    with pytest.warns(UserWarning, match="run0 and run1 share arms and seeds: group by 'run', too, or open one"):
+        data.group("arm", x=("x", "mean"))
+    data.group(["run", "arm"], x=("x", "mean"))
 
 
 def test_episodes_of_a_run_that_goes_on_have_no_label_yet(hand):
@@ -118,3 +131,24 @@ def test_an_export_overwrites_nothing_and_leaves_nothing_half_done(two, tmp_path
     with pytest.raises(OpenError, match="no table 'agents'"):
         export_run(two[0], "csv", tmp_path / "new", ["agents"], told=str)
     assert not (tmp_path / "new").exists()
+
+
+def test_an_export_touches_nothing_but_its_own_folder(two, tmp_path):
+    beside = tmp_path / "out.unfinished"
+    beside.mkdir()
+    (beside / "thesis.txt").write_text("data")
+    export_run(two[0], "csv", tmp_path / "out", told=lambda _: None)
+    assert (beside / "thesis.txt").read_text() == "data"
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OpenError, match="exists already"):
+        export_run(two[0], "csv", tmp_path / "dangling", told=lambda _: None)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ZeroDivisionError):
+        export_run(two[0], "csv", tmp_path / "broken", told=lambda _: 1 / 0)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_links_of_the_chain_are_written_as_text(hand, tmp_path):
+    run = hand(chain={"episode": ["a", "a"], "tick": [0, 1], "link": [b"\x00\xff", None]})
+    export_run(run, "csv", tmp_path / "out", ["chain"], told=lambda _: None)
+    assert pd.read_csv(tmp_path / "out" / "chain.csv")["link"].fillna("").tolist() == ["00ff", ""]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -176,11 +178,40 @@ def test_a_design_that_makes_no_sense_is_refused(looks, width):
         SequentialDesign(looks, width)
 
 
-@given(st.floats(0.01, 50), st.floats(0.05, 5))
-def test_the_number_of_episodes_for_a_width_is_enough_and_not_far_too_many(spread, width):
-    n = episodes_for(spread, width)
-    half = stats.t.ppf(0.975, n - 1) * spread / n**0.5
-    assert half <= width * (1 + 1e-9)
+@given(st.floats(0.01, 50), st.floats(0.05, 5), st.sampled_from([0.5, 0.8, 0.9, 0.95, 0.99]))
+def test_the_number_of_episodes_for_a_width_is_enough_and_one_less_is_not(spread, width, level):
+    n = episodes_for(spread, width, level)
+
+    def half(episodes):
+        return stats.t.ppf(0.5 + level / 2, episodes - 1) * spread / episodes**0.5
+
+    assert half(n) <= width * (1 + 1e-9)
     if n > 2:
-        fewer = max(2, int(n * 0.98) - 1)
-        assert stats.t.ppf(0.975, fewer - 1) * spread / fewer**0.5 > width
+        assert half(n - 1) > width * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("spread", "width"), [(math.nan, 1.0), (1.0, 0.0), (1.0, math.nan), (1.0, 1e-300)])
+def test_a_width_that_no_number_of_episodes_gives_is_refused(spread, width):
+    with pytest.raises(ValueError, match="half width"):
+        episodes_for(spread, width)
+
+
+def test_a_design_does_not_stop_because_a_rare_event_has_not_happened_yet():
+    design = SequentialDesign((10, 20, 40), 0.05)
+    looks = [design.run((x < 0.05).astype(float)) for x in chance(10).uniform(size=(300, 40))]
+    # 60 of 100 studies have no event in their first ten episodes
+    assert all(look.number > 1 or look.estimate.value > 0 for look in looks)
+
+
+def test_a_design_says_what_it_lacks():
+    with pytest.raises(ValueError, match="found 15 episodes; accepted: 20, for the next look"):
+        SequentialDesign((10, 20), 1e-6).run([float(x) for x in range(15)])
+    with pytest.raises(ValueError, match="spending 'pokock'; accepted: obrien_fleming, pocock"):
+        SequentialDesign((10, 20), 1.0, spending="pokock")
+
+
+def test_numbers_that_are_not_there_are_left_out_of_tests():
+    assert permutation([1, 2, math.nan, 3]) == permutation([1, 2, 3])
+    assert permutation([1, math.nan, 2], [3, 4, math.nan]) == permutation([1, 2], [3, 4])
+    assert permutation([]) == permutation([1.0]) == permutation([], [1.0]) == 1.0
+    assert wilcoxon([1, 2, math.nan, 3]) == wilcoxon([1, 2, 3])

@@ -93,7 +93,7 @@ def test_a_false_claim_fails_and_points_to_its_control(here):
     path = here(STUDY + FALSE)
     done = simworld("run", "dice.yaml", cwd=path)
     assert done.returncode == 0  # the run itself is well
-    assert "claims: 2 hold, 1 fail" in done.stdout
+    assert "claims: 2 hold, 1 fails" in done.stdout
     assert "why: see bonus" in done.stdout
     assert simworld("claims", run_of(path), cwd=path).returncode == 1
 
@@ -103,8 +103,8 @@ def test_too_few_episodes_leave_a_claim_undecided(here):
     simworld("run", "dice.yaml", cwd=path)
     judged = simworld("claims", run_of(path), cwd=path)
     assert judged.returncode == 1
-    assert "1 hold, 1 undecided" in judged.stdout
-    assert "more episodes would decide it" in " ".join(judged.stdout.split())
+    assert "1 holds, 1 undecided" in judged.stdout
+    assert "seeds would decide it, if the estimate is right" in " ".join(judged.stdout.split())
 
 
 def test_a_claim_made_afterwards_never_holds(here):
@@ -134,6 +134,36 @@ def test_a_claim_made_afterwards_never_holds(here):
             "measure: action_entropy, of: {rol: player}, compare",
             "no option 'rol'; accepted: role",
         ),
+        (
+            "measure: mean_throw, compare",
+            "measure: action_entropy, of: {role: players, action: throw}, compare",
+            "claims.0.of: there is no role 'players'; accepted: player",
+        ),
+        (
+            "measure: mean_throw, compare",
+            "measure: action_entropy, of: {role: player, action: thrown}, compare",
+            "action_entropy needs the column 'act.thrown'; role 'player' has obs.round, act.throw",
+        ),
+        (
+            "measure: mean_throw, compare",
+            "measure: action_entropy, of: {role: player, action: throw, bins: 0}, compare",
+            "option 'bins': found 0; accepted: input should be greater than 0",
+        ),
+        (
+            "measure: mean_throw, compare",
+            "measure: action_entropy, compare",
+            "action_entropy needs the option 'role' under 'of'; accepted: player",
+        ),
+        (
+            "measure: mean_throw, compare",
+            "measure: mean_throw, of: {role: player}, compare",
+            "claims.0.of: found role; accepted: nothing, as the world emits mean_throw",
+        ),
+        (
+            "measure: mean_throw, compare",
+            "measure: effort, at: max, of: {role: player, action: throw}, compare",
+            "claims.0.at: found 'max'; accepted: nothing, as effort is one number for each episode",
+        ),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "validate"])
@@ -158,3 +188,30 @@ def test_what_is_no_run_is_one_line(here):
     (path / "empty").mkdir()
     done = simworld("claims", "empty", cwd=path)
     assert (done.returncode, done.stderr) == (2, "error: empty is not a run directory: it has no run.json\n")
+
+
+def test_to_run_the_same_episodes_once_more_does_not_make_a_claim_a_prediction(here):
+    path = here()
+    simworld("run", "dice.yaml", cwd=path)
+    first = run_of(path).removeprefix("runs/")
+    later = "  - {name: higher, says: seen before, measure: mean_throw, arm: loaded, expect: above 3}\n"
+    here(STUDY + later)
+    again = simworld("run", "dice.yaml", "--new", cwd=path)
+    assert "claims: 2 hold, 1 post hoc" in again.stdout
+    assert f"the same episodes were seen before, in {first}; would be: holds" in " ".join(again.stdout.split())
+    # other seeds are a new study
+    fresh = simworld("run", "dice.yaml", "--seed", "100", cwd=path)
+    assert "claims: 3 hold" in fresh.stdout
+
+
+def test_claims_on_a_part_of_the_episodes_are_provisional(here):
+    path = here()
+    simworld("run", "dice.yaml", cwd=path)
+    manifest = path / run_of(path) / "run.json"
+    told = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps(told | {"episodes": 40}))
+    judged = simworld("claims", run_of(path), cwd=path)
+    assert judged.returncode == 1
+    assert "provisional: 24 of 40 episodes are not over" in judged.stdout
+    verdicts = json.loads(simworld("claims", run_of(path), "--json", cwd=path).stdout)
+    assert {(v["verdict"], v["complete"]) for v in verdicts} == {("holds", False)}

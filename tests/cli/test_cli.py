@@ -94,6 +94,12 @@ def test_all_about_one_kind(tmp_path):
     assert agent["asks"] == ["model"]
     own = simworld("list", "my_world:Commons", cwd=ROOT / "docs" / "examples").stdout
     assert "act.take  float64  from 0 to 100, what to take this year" in own
+    assert "gini_of " in simworld("list", "measures", cwd=tmp_path).stdout
+    measure = simworld("list", "gini_of", cwd=tmp_path).stdout
+    assert "column  str (default obs.income)" in measure
+    assert "needs decisions.{role}: {column}" in measure
+    # a player and a measure have this name
+    assert simworld("list", "memory_one", cwd=tmp_path).stdout.count("memory_one (") == 2
     ran = simworld("list", "econmy", cwd=tmp_path)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert "nothing is called 'econmy'; did you mean 'economy'?" in ran.stderr

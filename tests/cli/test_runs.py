@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -117,6 +118,25 @@ def test_one_run_or_no_common_measure_is_nothing_to_compare(here):
     assert "no measure 'mean_hour'; did you mean 'mean_hours'" in typo.stderr
 
 
+def test_runs_of_the_same_name_and_arms_of_one_only_are_told_apart(here, tmp_path):
+    one, other = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    shutil.copytree(here / run_of(here, "low"), one)
+    shutil.copytree(here / run_of(here, "high"), other)
+    told = json.loads(simworld("compare", str(one), str(other), "--json", cwd=tmp_path).stdout)
+    assert {tuple(row["runs"]) for row in told["comparisons"]} == {(str(one), str(other))}
+    shown = simworld("compare", str(one), str(one), str(other), "--measure", "gini_net", cwd=tmp_path).stdout
+    assert "identical" in shown
+    (tmp_path / "single.yaml").write_text(
+        STUDY.replace("NAME", "single")
+        .replace("  untaxed: {roles.planner.rate: 0.0}\n", "  other: {roles.planner.rate: 0.1}\n")
+        .replace("untaxed: taxed", "other: taxed")
+        .replace("RATE", "0.2")
+    )
+    simworld("run", "single.yaml", "--display", "none", cwd=tmp_path)
+    shown = simworld("compare", str(one), run_of(tmp_path, "single"), cwd=tmp_path).stdout
+    assert "only in run: untaxed" in shown
+
+
 # -- plan ----------------------------------------------------------------------------------------------------------
 
 
@@ -145,6 +165,30 @@ def test_a_plan_runs_a_pilot_and_keeps_it(here, tmp_path):
     assert len(list((tmp_path / "runs").glob("*_low_*"))) == 1
 
 
+def test_a_plan_compares_with_the_arm_that_is_named(here):
+    told = simworld("plan", "low.yaml", "--from", run_of(here, "low"), "--baseline", "untaxed", "--json", cwd=here)
+    assert [need["what"] for need in json.loads(told.stdout)["needs"]] == ["taxed − untaxed"]
+    typo = simworld("plan", "low.yaml", "--from", run_of(here, "low"), "--baseline", "untaxt", cwd=here)
+    assert (typo.returncode, typo.stderr) == (2, "error: there is no arm 'untaxt'; accepted: taxed, untaxed\n")
+    nowhere = simworld("plan", "nowhere.yaml", "--from", run_of(here, "low"), cwd=here)
+    assert nowhere.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--measure", "revenue", "--baseline", "untaxed"), "is 0: a share of it is no width"),
+        (("--half-width", "1e-300"), "it takes more than a billion episodes"),
+        (("--half-width", "inf"), "the half width of an interval is a positive number"),
+        (("--measure", "action_entropy"), "action_entropy needs the option 'role'"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_one_line(here, options, why):
+    done = simworld("plan", "low.yaml", "--from", run_of(here, "low"), *options, cwd=here)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
+    assert why in done.stderr
+
+
 @pytest.mark.parametrize("width", ["0", "-1", "nan"])
 def test_a_width_that_is_none_is_refused_before_the_pilot(here, tmp_path, width):
     (tmp_path / "low.yaml").write_text((here / "low.yaml").read_text())
@@ -169,7 +213,32 @@ def test_an_expression_that_makes_no_sense_is_one_line(here):
     done = simworld("runs", "--where", "price > 3", cwd=here)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
-    assert "name 'price' is not defined; accepted: an expression over run, scenario, status" in done.stderr
+    assert "name 'price' is not defined; accepted: a condition over run, scenario, changed, status" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["0", "claims", "@pd", "run", "status.str.upper()"])
+def test_what_is_no_condition_selects_nothing(here, where):
+    done = simworld("runs", "--where", where, cwd=here)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "accepted: a condition over run, scenario" in done.stderr
+
+
+def test_one_run_that_cannot_be_read_does_not_hide_the_others(here, tmp_path):
+    folder = tmp_path / "all [of] them"
+    shutil.copytree(here / "runs", folder)
+    bad = next(folder.glob("*_low_*")) / "run.json"
+    bad.write_text(json.dumps(json.loads(bad.read_text()) | {"models": None}))
+    done = simworld("runs", str(folder), "--json", cwd=tmp_path)
+    assert [row["scenario"] for row in json.loads(done.stdout)] == ["high"]
+    shown = simworld("runs", str(folder), cwd=tmp_path)
+    assert "run.json: models: found None; accepted: dict" in shown.stderr
+
+
+def test_runs_are_told_apart_by_what_was_set(here, tmp_path):
+    (tmp_path / "low.yaml").write_text((here / "low.yaml").read_text())
+    simworld("run", "low.yaml", "--set", "world.hours_cap=90", "--episodes", "1", "--display", "none", cwd=tmp_path)
+    (row,) = json.loads(simworld("runs", "--json", cwd=tmp_path).stdout)
+    assert row["changed"] == "world.hours_cap=90, episodes=1"
 
 
 def test_a_folder_without_runs_says_so(tmp_path):

@@ -69,4 +69,11 @@ def test_a_claim_that_cannot_be_tested_is_refused(refused, change, message):
 def test_a_variant_of_a_sweep_is_named_with_its_values(scenario, refused):
     swept = TEXT.replace("claims:", "sweep: {grid: {world.size: [1, 2]}}\nclaims:")
     assert scenario(swept.replace("arm: new", "arm: new size=1")).model.claims[1].arm == "new size=1"
-    assert "there is no arm 'knew size=1'" in refused(swept.replace("arm: new", "arm: knew size=1"))
+    assert scenario(swept).model.claims[1].arm == "new"  # all of its values
+    assert "there is no arm 'knew size=1'; did you mean 'new'?" in refused(
+        swept.replace("arm: new", "arm: knew size=1")
+    )
+    accepted = "accepted: 'new', or 'new' with one of each of size=['1', '2']"
+    for wrong in ("size=3", "sise=1", "size=1 size=2"):
+        assert f"no variant 'new {wrong}'; {accepted}" in refused(swept.replace("arm: new", f"arm: new {wrong}"))
+    assert "there is no arm 'new size=1'" in refused(TEXT.replace("arm: new", "arm: new size=1"))

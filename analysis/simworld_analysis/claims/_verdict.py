@@ -11,8 +11,9 @@ import numpy as np
 
 from simworld_analysis._open import Run
 from simworld_analysis._values import episode_values
+from simworld_analysis.claims._cells import Cells, Sample
 from simworld_analysis.grammar import Claim, ClaimError, parse_claim
-from simworld_analysis.statistics import Estimate, episodes_for, holm_levels, mean_interval, rate_interval
+from simworld_analysis.statistics import Estimate, episodes_for
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,18 +32,18 @@ class Verdict:
     estimate: Estimate
     """With the interval at the level at which the claim is judged beside the others."""
     p: float
-    """Smallest error rate at which the interval would lie wholly where it is expected; 1 if the estimate does not."""
+    """Smallest error rate at which a t interval would lie wholly where it is expected; 1 if the estimate does not."""
     more: int | None = None
     """Episodes that an undecided claim would take besides, if the estimate is right; None if that cannot be said."""
     note: str = ""
-    """Why it cannot be tested, what a post hoc claim would be, or which pair of an order is the weakest."""
+    """Why it cannot be tested, what a post hoc claim would be, or which pair of an order is the least certain."""
 
     def as_dict(self) -> dict[str, object]:
         """As plain data."""
         e = self.estimate
         numbers = {"estimate": e.value, "low": e.low, "high": e.high, "p": self.p}
         told: dict[str, object] = {"verdict": self.word, **self.claim.as_data(), "says": self.claim.says}
-        told |= {key: None if np.isnan(value) else value for key, value in numbers.items()}
+        told |= {key: value if np.isfinite(value) else None for key, value in numbers.items()}
         told |= {"n": e.n, "level": e.level, "method": e.method, "more": self.more, "note": self.note}
         return told | {"source": self.claim.source, "because": self.claim.because}
 
@@ -57,12 +58,16 @@ def run_claims(run: Run, also: Sequence[Mapping[str, object]] = ()) -> list[Verd
     Raises:
         ClaimError: A claim cannot be read.
     """
-    planned = [parse_claim(data) for data in run.manifest.get("claims", ())]
-    known = [claim.as_data() for claim in planned]
+    manifest = run.manifest
+    stated = [parse_claim(data) for data in manifest.get("claims", ())]
+    known = [claim.as_data() for claim in stated]
+    late = manifest.get("late_claims", {})
     later = [claim for claim in map(parse_claim, also) if claim.as_data() not in known]
-    verdicts = evaluate(run, planned)
-    for verdict in evaluate(run, later):
+    verdicts = evaluate(run, [claim for claim in stated if claim.name not in late])
+    for verdict in evaluate(run, [*(claim for claim in stated if claim.name in late), *later]):
         said = verdict.note if verdict.word == "cannot be tested" else f"would be: {verdict.word}"
+        if verdict.claim.name in late:
+            said = f"the same episodes were seen before, in {late[verdict.claim.name]}; {said}"
         verdicts.append(replace(verdict, word="post hoc", note=said))
     return verdicts
 
@@ -83,117 +88,90 @@ def evaluate(run: Run, claims: Sequence[Claim]) -> list[Verdict]:
 
 
 def judge(claims: Sequence[Claim], samples: Sequence[Sequence[Sample] | str]) -> list[Verdict]:
-    """Verdicts on claims, given the numbers that each stands on, or why there are none."""
-    ps = [
-        1.0 if isinstance(s, str) else max(_p_value(one, c) for one in s) for s, c in zip(samples, claims, strict=True)
-    ]
-    # Claims may differ in the error rate that they ask for: shares of it are what Holm hands out.
-    shares = holm_levels([p / c.alpha for p, c in zip(ps, claims, strict=True)], 1.0)
-    verdicts = []
-    for claim, sample, p, share in zip(claims, samples, ps, shares, strict=True):
-        if isinstance(sample, str):
-            nothing = Estimate(float("nan"), float("nan"), float("nan"), 0)
-            verdicts.append(Verdict(claim, "cannot be tested", nothing, 1.0, note=sample))
-        else:
-            verdicts.append(_verdict(claim, sample, p, 1.0 - share * claim.alpha))
-    return verdicts
+    """Verdicts on claims, given the numbers that each stands on, or why there are none.
+
+    Holm's procedure by intervals: with m claims of which k are established, the others are judged at alpha / (m - k),
+    until that establishes no further one.
+    """
+    m = len(claims)
+    found: dict[int, Verdict] = {}
+    while True:
+        share = 1.0 / max(1, m - len(found))
+        open_ones = [place for place in range(m) if place not in found]
+        now = {place: _at_share(claims[place], samples[place], share) for place in open_ones}
+        established = {place: verdict for place, verdict in now.items() if verdict.word == "holds"}
+        if not established:
+            return [(found | now)[place] for place in range(m)]
+        found |= established
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The numbers that one comparison stands on."""
-
-    values: tuple[float, ...]
-    """One for each episode, or each pair of them."""
-    label: str = ""
-
-    def interval(self, level: float) -> Estimate:
-        x = np.array(self.values)
-        if len(x) and np.isin(x, (0.0, 1.0)).all() and 0.0 < x.mean() < 1.0:
-            return rate_interval(int(x.sum()), len(x), level)
-        return mean_interval(x, level)
+def _at_share(claim: Claim, samples: Sequence[Sample] | str, share: float) -> Verdict:
+    """The verdict on one claim with this share of the error rate that it asks for."""
+    if isinstance(samples, str):
+        nothing = Estimate(float("nan"), float("nan"), float("nan"), 0)
+        return Verdict(claim, "cannot be tested", nothing, 1.0, note=samples)
+    return _verdict(claim, samples, 1.0 - share * claim.alpha)
 
 
 def _samples(frame: pd.DataFrame, claim: Claim) -> list[Sample]:
+    cells = Cells(frame)
     if claim.relative_to is not None:
-        base = _by_seed(frame, claim.relative_to)
-        frame = frame.assign(value=frame["value"] / frame["seed"].map(base))
+        cells.divide_by(claim.relative_to)
     if claim.expect.sort == "order":
-        return [_difference(frame, high, low) for low, high in pairwise(claim.expect.order)]
-    if claim.compare is not None:
-        return [_difference(frame, *claim.compare)]
-    chosen = frame if claim.arm is None else _of(frame, claim.arm)
-    return [Sample(tuple(chosen["value"].dropna().tolist()), claim.arm or "")]
+        return [cells.difference(high, low) for low, high in pairwise(claim.expect.order)]
+    return [cells.difference(*claim.compare) if claim.compare is not None else cells.mean(claim.arm)]
 
 
-def _difference(frame: pd.DataFrame, one: str, other: str) -> Sample:
-    """One minus the other, seed by seed."""
-    first, second = _by_seed(frame, one), _by_seed(frame, other)
-    shared = sorted(first.keys() & second.keys())
-    return Sample(tuple(first[s] - second[s] for s in shared), f"{one} - {other}")
-
-
-def _of(frame: pd.DataFrame, label: str) -> pd.DataFrame:
-    """The episodes of an arm, or of a variant where a sweep has several of one arm."""
-    for column in ("variant", "arm"):
-        found = frame[frame[column] == label]
-        if len(found):
-            if found["seed"].duplicated().any():
-                variants = ", ".join(sorted(found["variant"].unique()))
-                raise ClaimError(f"{label!r} is several variants: {variants}; accepted: one of them")
-            return found
-    known = ", ".join(dict.fromkeys(frame["variant"])) or "none (no episode has succeeded)"
-    raise ClaimError(f"there is no arm {label!r}; the run has {known}")
-
-
-def _by_seed(frame: pd.DataFrame, label: str) -> dict[int, float]:
-    chosen = _of(frame, label).dropna(subset=["value"])
-    return dict(zip(chosen["seed"].tolist(), chosen["value"].tolist(), strict=True))
-
-
-def _verdict(claim: Claim, samples: Sequence[Sample], p: float, level: float) -> Verdict:
+def _verdict(claim: Claim, samples: Sequence[Sample], level: float) -> Verdict:
+    p = max(_p_value(sample, claim) for sample in samples)
     estimates = [sample.interval(level) for sample in samples]
-    words = [_judge(estimate, claim) for estimate in estimates]
-    # Of an order, the weakest pair speaks for all.
-    worst = max(
-        range(len(samples)), key=lambda i: (words[i] == "fails", words[i] == "undecided", _p_value(samples[i], claim))
-    )
-    word: Word = words[worst]
-    more = _more(samples[worst], estimates[worst], claim, level) if word == "undecided" else None
-    note = f"weakest: {samples[worst].label}" if len(samples) > 1 else ""
-    return Verdict(claim, word, estimates[worst], p, more, note)
+    if len(samples) == 1:
+        word = _judge(estimates[0], claim)
+        more = _more(samples[0], estimates[0], claim, level) if word == "undecided" else None
+        return Verdict(claim, word, estimates[0], p, more)
+    # An order holds if every pair does, each at the whole level. It fails if one pair does: that is looked at so many
+    # times that each look takes its share.
+    wide = [sample.interval(1.0 - (1.0 - level) / len(samples)) for sample in samples]
+    certain = max(range(len(samples)), key=lambda i: _p_value(samples[i], claim))
+    failing = [i for i, estimate in enumerate(wide) if _judge(estimate, claim) == "fails"]
+    if failing:
+        return Verdict(claim, "fails", wide[failing[0]], p, note=f"this pair fails: {samples[failing[0]].label}")
+    undecided = [i for i, estimate in enumerate(estimates) if _judge(estimate, claim) != "holds"]
+    place = certain if certain in undecided or not undecided else undecided[0]
+    more = _more(samples[place], estimates[place], claim, level) if undecided else None
+    note = f"least certain pair: {samples[place].label}"
+    return Verdict(claim, "undecided" if undecided else "holds", estimates[place], p, more, note)
 
 
 def _judge(estimate: Estimate, claim: Claim) -> Literal["holds", "fails", "undecided"]:
     low, high = claim.expect.low, claim.expect.high
     if np.isnan(estimate.low) or np.isnan(estimate.high):
         return "undecided"
-    if claim.expect.sort in ("greater", "less", "order"):
-        inside, outside = low < estimate.low and estimate.high < high, estimate.high <= low or estimate.low >= high
-    else:
+    if claim.expect.sort == "within":
         inside, outside = low <= estimate.low and estimate.high <= high, estimate.high < low or estimate.low > high
+    else:
+        inside, outside = low < estimate.low and estimate.high < high, estimate.high <= low or estimate.low >= high
     return "holds" if inside else "fails" if outside else "undecided"
 
 
 def _p_value(sample: Sample, claim: Claim) -> float:
-    """By Student's t: what orders the claims of a run, so that the clearest is judged first."""
+    """By Student's t."""
     from scipy.special import stdtr  # noqa: PLC0415
 
     x = np.array(sample.values)
-    mean = float(x.mean()) if len(x) else float("nan")
-    room = min(mean - claim.expect.low, claim.expect.high - mean)
-    if len(x) < 2 or not room > 0.0:
+    if len(x) < 2 or not np.isfinite(x).all():
         return 1.0
-    spread = float(x.std(ddof=1)) / np.sqrt(len(x))
+    mean, spread = float(x.mean()), float(x.std(ddof=1)) / np.sqrt(len(x))
+    room = min(mean - claim.expect.low, claim.expect.high - mean)
     if spread == 0.0:
-        return 0.0
-    return float(2.0 * stdtr(len(x) - 1, -room / spread))
+        return 0.0 if room > 0.0 or (room == 0.0 and claim.expect.sort == "within") else 1.0
+    return float(2.0 * stdtr(len(x) - 1, -room / spread)) if room > 0.0 else 1.0
 
 
 def _more(sample: Sample, estimate: Estimate, claim: Claim, level: float) -> int | None:
     """Episodes besides those there are until the interval lies on one side of the bound, if the estimate is right."""
     x = np.array(sample.values)
-    if len(x) < 2:
+    if len(x) < 2 or not np.isfinite(x).all():
         return None
     bounds = [b for b in (claim.expect.low, claim.expect.high) if np.isfinite(b)]
     room = min(abs(estimate.value - b) for b in bounds)

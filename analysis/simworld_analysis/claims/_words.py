@@ -15,6 +15,8 @@ _ORDER = ("holds", "fails", "undecided", "cannot be tested", "post hoc")
 def expected(claim: Claim) -> str:
     """Where a claim expects its number."""
     what = claim.measure if claim.at == "last" else f"{claim.at} of {claim.measure}"
+    if claim.of:
+        what += f" ({', '.join(f'{name}: {value}' for name, value in claim.of.items())})"
     if claim.expect.sort == "order":
         return f"{what}: " + " < ".join(claim.expect.order)
     if claim.compare is not None:
@@ -31,13 +33,15 @@ def remarks(verdict: Verdict) -> list[str]:
     """What there is to say about a verdict besides its numbers."""
     said = [verdict.note] if verdict.note else []
     if verdict.word == "undecided" and verdict.more is not None:
-        said.append(f"about {verdict.more:,} more episodes would decide it, if the estimate is right")
+        fresh = verdict.estimate.n + verdict.more
+        said.append(f"a new study of about {fresh:,} seeds would decide it, if the estimate is right")
     if verdict.word == "fails" and verdict.claim.because:
         said.append(f"why: see {verdict.claim.because}")
     return said
 
 
 def counted(verdicts: Sequence[Verdict]) -> str:
-    """``4 hold, 1 undecided``."""
+    """``4 hold, 1 fails, 1 undecided``."""
     counts: Counter[str] = Counter(verdict.word for verdict in verdicts)
-    return ", ".join(f"{counts[word]} {_COUNTED.get(word, word)}" for word in _ORDER if counts[word])
+    several = {word: word if counts[word] == 1 else _COUNTED.get(word, word) for word in _ORDER}
+    return ", ".join(f"{counts[word]} {several[word]}" for word in _ORDER if counts[word])

@@ -36,12 +36,20 @@ class Measure:
     """Columns by table; ``{role}`` and other options of the function stand for what they are given as."""
     of: Callable[..., pd.DataFrame]
     """The function: a run and options in, a frame with ``episode`` and ``value`` out."""
+    names: Mapping[str, object]
+    """What the annotations of the function's options refer to."""
 
     @property
     def options(self) -> dict[str, object]:
         """Its options with their defaults; those without one must be given."""
         parameters = list(inspect.signature(self.of).parameters.values())[1:]
         return {p.name: p.default for p in parameters}
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """The types of its options."""
+        parameters = list(inspect.signature(self.of).parameters.values())[1:]
+        return {p.name: eval(p.annotation, dict(self.names)) for p in parameters}
 
 
 def measure(
@@ -59,9 +67,14 @@ def measure(
         signature = inspect.signature(function)
 
         def of(run: Run, *args: Any, **options: Any) -> pd.DataFrame:
-            bound = signature.bind(run, *args, **options)
+            try:
+                bound = signature.bind(run, *args, **options)
+            except TypeError as error:
+                raise NotApplicableError(_misfit(_REGISTRY[function.__name__], args, options, error)) from error
             bound.apply_defaults()
             given = {name: value for name, value in bound.arguments.items() if name != next(iter(signature.parameters))}
+            if wrong := wrong_option(_REGISTRY[function.__name__], given):
+                raise NotApplicableError(f"{function.__name__}: {wrong}")
             check_needs(run, _filled(needs, given))
             return function(*bound.args, **bound.kwargs)
 
@@ -69,7 +82,9 @@ def measure(
         of.__signature__ = signature  # type: ignore[attr-defined]  # what help() and options show
         meaning = (inspect.getdoc(function) or "").partition("\n")[0]
         declared = {table: tuple(columns) for table, columns in needs.items()}
-        _REGISTRY[function.__name__] = Measure(function.__name__, level, unit, meaning, declared, of)
+        _REGISTRY[function.__name__] = Measure(
+            function.__name__, level, unit, meaning, declared, of, function.__globals__
+        )
         return of
 
     return declare
@@ -101,22 +116,22 @@ def find_measure(name: str, emitted: Iterable[str] = ()) -> Measure:
 
 
 def what_applies(run: Run) -> pd.DataFrame:
-    """All measures, and whether they apply to a run as they stand: measure, level, applies, why (not), meaning."""
+    """All measures, and whether they apply to a run: measure, level, applies, why (not), options, meaning."""
     import pandas as pd  # noqa: PLC0415
 
     rows = []
     for known in all_measures():
         why = ""
-        lacking = [name for name, default in known.options.items() if default is inspect.Parameter.empty]
+        lacking = lacking_option(known, ())
         if lacking:
-            why = f"needs the option {lacking[0]!r}"
+            why = f"needs the option {lacking!r}"
         else:
             try:
                 check_needs(run, _filled(known.needs, known.options))
             except NotApplicableError as error:
                 why = str(error)
-        rows.append((known.name, known.level, not why, why, known.meaning))
-    return pd.DataFrame(rows, columns=["measure", "level", "applies", "why", "meaning"])
+        rows.append((known.name, known.level, not why, why, ", ".join(known.options), known.meaning))
+    return pd.DataFrame(rows, columns=["measure", "level", "applies", "why", "options", "meaning"])
 
 
 def check_needs(run: Run, needs: Mapping[str, Sequence[str]]) -> None:
@@ -134,6 +149,39 @@ def check_needs(run: Run, needs: Mapping[str, Sequence[str]]) -> None:
                 raise NotApplicableError(
                     f"table {table!r} has no column {column!r}; it has {', '.join(alike or names)}"
                 )
+
+
+def lacking_option(known: Measure, given: Iterable[str]) -> str:
+    """An option that a measure needs and was not given; empty if there is none."""
+    lacking = [n for n, default in known.options.items() if default is inspect.Parameter.empty and n not in given]
+    return lacking[0] if lacking else ""
+
+
+def wrong_option(known: Measure, given: Mapping[str, object]) -> str:
+    """What is wrong with the kind of an option's value; empty if nothing is."""
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415  loaded when a measure is computed
+
+    for name, value in given.items():
+        annotation = known.kinds[name]
+        try:
+            TypeAdapter(annotation).validate_python(value, strict=True)
+        except ValidationError as error:
+            accepted = "; ".join(dict.fromkeys(one["msg"] for one in error.errors()))
+            return f"option {name!r}: found {value!r}; accepted: {accepted[0].lower()}{accepted[1:]}"
+    return ""
+
+
+def needed(known: Measure, options: Mapping[str, object]) -> dict[str, list[str]]:
+    """The columns that a measure needs, by table, with these options and its defaults for the others."""
+    return _filled(known.needs, {**known.options, **options})
+
+
+def _misfit(known: Measure, args: Sequence[object], options: Mapping[str, object], error: TypeError) -> str:
+    lacking = lacking_option(known, [*list(known.options)[: len(args)], *options])
+    if lacking:
+        return f"{known.name} needs the option {lacking!r}"
+    wrong = [name for name in options if name not in known.options]
+    return f"{known.name} has no option {wrong[0]!r}; it has {', '.join(known.options)}" if wrong else str(error)
 
 
 def _filled(needs: Mapping[str, Sequence[str]], given: Mapping[str, object]) -> dict[str, list[str]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
+from annotated_types import Gt
 
 from simworld_analysis._open import Run
 from simworld_analysis.measures._base import decisions, measure
@@ -33,7 +34,7 @@ def hours_worked(run: Run, role: str = "worker") -> pd.DataFrame:
 
 
 @measure("individual", "bits", {"decisions.{role}": ("act.{action}",)})
-def action_entropy(run: Run, role: str, action: str, bins: int = 10) -> pd.DataFrame:
+def action_entropy(run: Run, role: str, action: str, bins: Annotated[int, Gt(0)] = 10) -> pd.DataFrame:
     """Shannon entropy of an agent's actions: 0 if it always does the same.
 
     Numbers are sorted into equal bins between the smallest and the largest action of the whole run; texts and truth
@@ -49,7 +50,7 @@ def action_entropy(run: Run, role: str, action: str, bins: int = 10) -> pd.DataF
 
 
 @measure("individual", "bits/tick", {"decisions.{role}": ("act.{action}",)})
-def entropy_trend(run: Run, role: str, action: str, bins: int = 10) -> pd.DataFrame:
+def entropy_trend(run: Run, role: str, action: str, bins: Annotated[int, Gt(0)] = 10) -> pd.DataFrame:
     """Slope over time of the entropy of all agents' actions at a tick: below 0 where they come to do the same.
 
     Ordinary least squares over ticks with at least two decisions. One row for each episode.
@@ -67,7 +68,9 @@ def entropy_trend(run: Run, role: str, action: str, bins: int = 10) -> pd.DataFr
 
 
 @measure("individual", "", {"decisions.{role}": ("act.{action}", "obs.{state}")})
-def saco(run: Run, role: str, action: str, state: str, bins: int = 10, reference: float | None = None) -> pd.DataFrame:
+def saco(
+    run: Run, role: str, action: str, state: str, bins: Annotated[int, Gt(0)] = 10, reference: float | None = None
+) -> pd.DataFrame:
     """State-action coverage: unique pairs of state and action, relative to a reference.
 
     States and actions are numbers sorted into equal bins over the whole run, or texts. The reference is a number of

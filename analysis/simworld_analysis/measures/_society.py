@@ -69,19 +69,20 @@ def welfare(
 
 @measure("interaction", "", {"decisions.{role}": ("{income}", "obs.rates", "obs.edges")})
 def elasticity_of_taxable_income(
-    run: Run, role: str = "worker", income: str = "obs.income", fewest: int = 100
+    run: Run, role: str = "worker", income: str = "obs.income", fewest: int = 100, reforms: int = 5
 ) -> pd.DataFrame:
     """Elasticity of income to the net-of-tax rate, from changes of the schedule that do not come from incomes.
 
     Changes of log income from one decision to the next are set against changes of log (1 - marginal rate), with those
     at unchanged income as the instrument: under a progressive schedule more income means a higher rate, whatever people
     do, and a plain regression would take that for a response. It needs rates that change for other reasons than
-    incomes. nan for episodes with fewer than ``fewest`` usable changes. One row for each episode, with ``n``.
+    incomes. nan for episodes with fewer than ``fewest`` usable changes, or with fewer than ``reforms`` ticks at which
+    some rate changed: from next to none, an estimate is an accident. One row for each episode, with ``n``.
 
     Source: Gruber and Saez (2002), without income controls: here there are no income effects and no trends.
     """
     frame = decisions(run, role, [income, "obs.rates", "obs.edges"])
-    rows = [(episode, *_elasticity(mine, income, fewest)) for episode, mine in frame.groupby("episode")]
+    rows = [(episode, *_elasticity(mine, income, fewest, reforms)) for episode, mine in frame.groupby("episode")]
     return framed(rows, ["episode", "value", "n"])
 
 
@@ -136,7 +137,7 @@ def agreement_network(run: Run, role: str, action: str, episode: str | None = No
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
-def _elasticity(frame: pd.DataFrame, income: str, fewest: int) -> tuple[float, int]:
+def _elasticity(frame: pd.DataFrame, income: str, fewest: int, reforms: int) -> tuple[float, int]:
     frame = frame.sort_values(["agent", "tick"], kind="stable")
     # The income that is seen was earned under the schedule of the decision before.
     rates, edges = (np.stack(frame[c].to_numpy().tolist()) for c in ("obs.rates", "obs.edges"))
@@ -152,7 +153,8 @@ def _elasticity(frame: pd.DataFrame, income: str, fewest: int) -> tuple[float, i
     x = np.log(kept_new[usable] / kept_old[usable])
     instrument = np.log(kept_if[usable] / kept_old[usable])
     n = int((instrument != 0).sum())
-    if n < fewest:
+    ticks = frame["tick"].to_numpy()[2:][same][usable]
+    if n < fewest or len(np.unique(ticks[instrument != 0])) < reforms:
         return float("nan"), n
     centred = instrument - instrument.mean()
     below = float(centred @ x)

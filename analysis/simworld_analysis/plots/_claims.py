@@ -51,7 +51,7 @@ def _row(axes: Axes, verdict: Verdict) -> None:
         axes.plot([e.low, e.high], [0, 0], "-", color=colour, linewidth=2.4)
     axes.plot([e.value], [0], "o", color=colour, markersize=5.5, markeredgecolor="white")
     axes.set_ylim(-1, 1)
-    axes.set_yticks([0], [s.short(verdict.claim.name.replace("_", " "))])
+    axes.set_yticks([0], [s.short(verdict.claim.name)])
     axes.spines["left"].set_visible(False)
     s.plain_ticks(axes, "x")
     axes.tick_params(axis="x", pad=1.5, labelsize=7.5)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simworld_analysis._open import OpenError, Run
-from simworld_analysis._values import episode_table, episode_values
+from simworld_analysis._values import baselines, episode_table, episode_values
 from simworld_analysis.statistics import Estimate, mean_interval, paired
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    import pandas as pd
 
 _MOST_POINTS = 200
 
@@ -56,6 +55,9 @@ def variants(run: Run, arms: Sequence[str] | None = None) -> list[str]:
         raise OpenError(f"no episode of {run.path} has succeeded: there is nothing to draw")
     if arms is None:
         return list(dict.fromkeys(frame["variant"]))
+    arms = [arms] if isinstance(arms, str) else arms
+    if not arms:
+        raise OpenError("no arm is named; accepted: arms or variants, or nothing for all of them")
     unknown = [arm for arm in arms if not ((frame["arm"] == arm) | (frame["variant"] == arm)).any()]
     if unknown:
         known = ", ".join(dict.fromkeys([*frame["arm"], *frame["variant"]]))
@@ -133,23 +135,6 @@ def last_values(run: Run, measure: str, arms: Sequence[str] | None = None) -> di
     return found
 
 
-def baselines(frame: pd.DataFrame) -> dict[str, str]:
-    """With which variant each one is compared: the first arm at the same parameters, or else the first variant."""
-    params = [name for name in frame.columns if name.startswith("param.")]
-    rows = frame.drop_duplicates("variant")
-    keys = {row["variant"]: (row["arm"], tuple(row[p] for p in params)) for _, row in rows.iterrows()}
-    if not keys:
-        return {}
-    first, several = next(iter(keys)), len({arm for arm, _ in keys.values()}) > 1
-    of = {key: variant for variant, key in keys.items()}
-    found = {}
-    for variant, (_, values) in keys.items():
-        base = of.get((keys[first][0], values)) if several else first
-        if base is not None:
-            found[variant] = base
-    return found
-
-
 def _at(ticks: npt.NDArray[np.int64], values: npt.NDArray[np.float64], grid: npt.NDArray[np.int64]) -> object:
     """Values of one episode on a grid of ticks."""
     place = np.searchsorted(ticks, grid, side="right") - 1
@@ -161,6 +146,7 @@ def _at(ticks: npt.NDArray[np.int64], values: npt.NDArray[np.float64], grid: npt
 def _band(x: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> Bands:
     from scipy.special import stdtrit  # noqa: PLC0415
 
+    rows = np.where(np.isfinite(rows), rows, np.nan)
     n = (~np.isnan(rows)).sum(axis=0)
     total = np.nansum(rows, axis=0)
     mean = np.divide(total, n, out=np.full(len(x), np.nan), where=n > 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simworld_analysis._open import Run
+from simworld_analysis._values import baselines, episode_table
 from simworld_analysis.plots import _style as s
 from simworld_analysis.plots._data import Bands, bands, time_unit, variants
 
@@ -27,8 +28,8 @@ _FAR = 1.5
 def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figure:
     """A measure over time: means over episodes with 95 % t intervals, by variant.
 
-    Up to four variants share one panel and are labelled at their ends; more have a panel each, over the first one's
-    mean in grey. Bands that dwarf the means are cut off at the edge.
+    Up to four variants share one panel and are labelled at their ends; more have a panel each, over the mean, in grey,
+    of the one that they are compared with (see ``baselines``). Bands that dwarf the means are cut off at the edge.
 
     Args:
         run: The run.
@@ -46,7 +47,7 @@ def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figu
         figure = s.new_figure(s.WIDTH, _MARGIN + _PANEL * rows if several else 2.7, constrained=not several)
         label, unit = s.axis_label(measure, run.units("measures").get(measure, "")), time_unit(run)
         if several:
-            _panels(figure, found, label, unit)
+            _panels(figure, found, baselines(episode_table(run)), label, unit)
         else:
             _together(figure, found, label, unit)
         return figure
@@ -65,13 +66,14 @@ def _together(figure: Figure, found: Mapping[str, Bands], label: str, unit: str)
         _label_ends(axes, found)
 
 
-def _panels(figure: Figure, found: Mapping[str, Bands], label: str, unit: str) -> None:
-    first, colours = next(iter(found)), s.colours(list(found))
+def _panels(figure: Figure, found: Mapping[str, Bands], against: Mapping[str, str], label: str, unit: str) -> None:
+    colours = s.colours(list(found))
     rows = -(-len(found) // _COLUMNS)
     grid = figure.subplots(rows, _COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (variant, band) in zip(grid, found.items(), strict=False):
-        if variant != first:
-            axes.plot(found[first].x, found[first].mean, color=s.BASELINE, linewidth=0.9, label=first)
+        below = against.get(variant, variant)
+        if variant != below and below in found:
+            axes.plot(found[below].x, found[below].mean, color=s.BASELINE, linewidth=0.9, label=below)
         _draw(axes, band, colours[variant], variant)
         axes.set_title(s.short(variant, 24), loc="left", pad=3, fontsize=8)
         s.plain_ticks(axes)
@@ -98,12 +100,12 @@ def _draw(axes: Axes, band: Bands, colour: str, label: str) -> None:
 def _limits(found: Sequence[Bands]) -> tuple[float, float]:
     """Of the axis: all means, and of the bands what does not dwarf them."""
     means = np.concatenate([b.mean for b in found])
-    means = means[~np.isnan(means)]
+    means = means[np.isfinite(means)]
     if not len(means):
         return (0.0, 1.0)
     low, high = float(means.min()), float(means.max())
     ends = np.concatenate([e for b in found for e in (b.low, b.high)])
-    ends = ends[~np.isnan(ends)]
+    ends = ends[np.isfinite(ends)]
     room = (high - low) or abs(high) or 1.0
     if len(ends):
         low, high = (

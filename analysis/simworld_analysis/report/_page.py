@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,15 +71,18 @@ def write_report(run: Run, path: str | Path) -> Path:
         OSError: The file cannot be written.
     """
     path = Path(path)
-    if path.exists() and not is_report(path):
+    if (path.exists() or path.is_symlink()) and not is_report(path):
         raise OpenError(f"{path}: there already is something that is not a report of simworld; it is left as it is")
     text = render_report(run)
-    new = path.with_name(f".{path.name}.new")
+    # A name of its own: no file that is there already is touched.
+    handle, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        new.write_text(text, encoding="utf-8")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(new, 0o644)
         os.replace(new, path)
     finally:
-        new.unlink(missing_ok=True)
+        Path(new).unlink(missing_ok=True)
     return path
 
 

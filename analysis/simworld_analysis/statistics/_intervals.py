@@ -50,6 +50,8 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Estimate:
     x = np.asarray(values, dtype=np.float64).ravel()
     x = x[~np.isnan(x)]
     n = len(x)
+    if np.isinf(x).any():
+        return Estimate(float("nan"), float("nan"), float("nan"), n, level, "infinite values")
     mean = float(x.mean()) if n else float("nan")
     if n < 2:
         return Estimate(mean, float("nan"), float("nan"), n, level, "needs two episodes")

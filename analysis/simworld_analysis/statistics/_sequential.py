@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from simworld_analysis.statistics._intervals import Estimate, mean_interval
 
+_MOST = 2**30
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -49,6 +51,8 @@ class SequentialDesign:
         """Check the design. Raises ValueError for looks that do not increase, or numbers out of range."""
         if not self.looks or self.looks[0] < 2 or any(b <= a for a, b in zip(self.looks, self.looks[1:], strict=False)):
             raise ValueError(f"looks {self.looks}: increasing numbers of episodes from 2 on are accepted")
+        if self.spending not in ("obrien_fleming", "pocock"):
+            raise ValueError(f"spending {self.spending!r}; accepted: obrien_fleming, pocock")
         if not (0.0 < self.alpha < 1.0 and self.half_width > 0.0):
             raise ValueError(f"alpha {self.alpha}, half width {self.half_width}: accepted are 0 to 1, and above 0")
 
@@ -70,14 +74,20 @@ class SequentialDesign:
             return None
         number = self.looks.index(len(x))
         estimate = mean_interval(x, 1.0 - self.spends()[number])
-        narrow = bool(estimate.half_width <= self.half_width)
+        # That the first few episodes are equal does not say that all will be: a rare event has not happened yet.
+        narrow = bool(0.0 < estimate.half_width <= self.half_width)
         return Look(number + 1, estimate, narrow or number == len(self.looks) - 1, narrow)
 
     def run(self, values: Sequence[float]) -> Look:
-        """Go through the looks on data that are all there, and stop where the design does."""
+        """Go through the looks on data that are all there, and stop where the design does.
+
+        Raises:
+            ValueError: There are fewer numbers than the last look takes, and no look before it stops.
+        """
         for count in self.looks:
             found = self.look(values[:count])
-            assert found is not None
+            if found is None:
+                raise ValueError(f"found {len(values)} episodes; accepted: {count}, for the next look")
             if found.stop:
                 return found
         raise AssertionError("the last look stops")
@@ -87,16 +97,23 @@ def episodes_for(spread: float, half_width: float, level: float = 0.95) -> int:
     """Episodes whose t interval has this half width, for a standard deviation that a pilot estimated; at least 2.
 
     Raises:
-        ValueError: A width that is not positive.
+        ValueError: A width that is not positive, a spread that is not a number, or more than a billion episodes.
     """
-    if not half_width > 0.0:
-        raise ValueError(f"half width {half_width!r}: a positive number is accepted")
+    if not half_width > 0.0 or not spread >= 0.0:
+        raise ValueError(
+            f"half width {half_width!r}, spread {spread!r}: a positive number and one from 0 on are accepted"
+        )
     from scipy.special import stdtrit  # noqa: PLC0415
 
-    if not spread > 0.0:
-        return 2
-    n = 2
-    while stdtrit(n - 1, 0.5 + level / 2.0) * spread / np.sqrt(n) > half_width:
-        # From the normal value upwards: t shrinks towards it, so few steps remain.
-        n = max(n + 1, int((1.96 * spread / half_width) ** 2 * 0.9)) if n < 10 else n + max(1, n // 200)
-    return n
+    def too_few(n: int) -> bool:
+        return bool(stdtrit(n - 1, 0.5 + level / 2.0) * spread / np.sqrt(n) > half_width)
+
+    low, high = 1, 2
+    while too_few(high):
+        low, high = high, 2 * high
+        if high > _MOST:
+            raise ValueError(f"half width {half_width!r}: it takes more than a billion episodes")
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if too_few(middle) else (low, middle)
+    return high

@@ -17,18 +17,22 @@ _RESAMPLES = 9_999
 def permutation(one: npt.ArrayLike, other: npt.ArrayLike | None = None, side: Side = "two-sided") -> float:
     """P-value of a permutation test of the mean: of paired differences (their signs), or of two samples.
 
-    Exact where there are few enough permutations; else 9,999 are drawn, by a fixed seed.
+    Exact where there are few enough permutations; else 9,999 are drawn, by a fixed seed. nan is left out; 1 if nothing
+    is left of a sample.
 
     Source: scipy.stats.permutation_test.
     """
     from scipy import stats  # noqa: PLC0415  a second to import
 
     chance = np.random.Generator(np.random.Philox(key=0))
-    x = np.asarray(one, dtype=np.float64)
+    x = _known(one)
+    y = np.zeros_like(x) if other is None else _known(other)
+    if not len(x) or not len(y) or (other is None and len(x) < 2):
+        return 1.0
     if other is None:
-        samples, kind = (x, np.zeros_like(x)), "samples"
+        samples, kind = (x, y), "samples"
     else:
-        samples, kind = (x, np.asarray(other, dtype=np.float64)), "independent"
+        samples, kind = (x, y), "independent"
     found = stats.permutation_test(
         samples,
         lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis),
@@ -48,10 +52,15 @@ def wilcoxon(differences: npt.ArrayLike, side: Side = "two-sided") -> float:
     """
     from scipy import stats  # noqa: PLC0415
 
-    x = np.asarray(differences, dtype=np.float64)
+    x = _known(differences)
     if not np.any(x):
         return 1.0
     return float(stats.wilcoxon(x, alternative=side).pvalue)
+
+
+def _known(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    x = np.asarray(values, dtype=np.float64).ravel()
+    return x[~np.isnan(x)]
 
 
 def holm(pvalues: Sequence[float]) -> list[float]:

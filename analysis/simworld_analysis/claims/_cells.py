@@ -1,0 +1,98 @@
+"""The numbers that a claim stands on: one for each seed, whatever the arms and sweeps of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from simworld_analysis.grammar import ClaimError
+from simworld_analysis.statistics import Estimate, mean_interval, rate_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The numbers that one comparison stands on."""
+
+    values: tuple[float, ...]
+    """One for each seed: episodes that share one are not independent."""
+    label: str = ""
+    rate: bool = False
+    """Whether each is an event that happened (1) or did not (0)."""
+
+    def interval(self, level: float) -> Estimate:
+        """The mean, or the rate, with its interval."""
+        x = np.array(self.values)
+        if self.rate:
+            return rate_interval(int(x.sum()), len(x), level)
+        return mean_interval(x, level)
+
+
+class Cells:
+    """A run's numbers as seeds by variants.
+
+    Arms share seeds, and so do the values of a sweep: where a claim is about several variants, each seed gives the mean
+    over them, and two arms are compared at the same values of the sweep.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        """Take one row for each episode, as ``episode_values`` gives them."""
+        params = [name for name in frame.columns if name.startswith("param.")]
+        rows = frame.drop_duplicates("variant")
+        self._arms: dict[str, str] = dict(zip(rows["variant"], rows["arm"], strict=True))
+        self._places = {row["variant"]: tuple(row[p] for p in params) for _, row in rows.iterrows()}
+        self._wide = frame.pivot(index="seed", columns="variant", values="value").sort_index()
+        known = frame["value"].dropna()
+        # Zeros and ones, both of them: events. A number that never varies is no rate.
+        self._events = bool(known.isin((0.0, 1.0)).all() and known.nunique() == 2)
+
+    def mean(self, label: str | None) -> Sample:
+        """The mean of an arm or a variant; of the whole run, if none is named."""
+        chosen = list(self._arms) if label is None else self._of(label)
+        found = self._sample(self._wide[chosen], label or "")
+        return replace(found, rate=self._events and len(chosen) == 1 and len(found.values) > 0)
+
+    def difference(self, one: str, other: str) -> Sample:
+        """The first minus the second."""
+        pairs = self._pairs(one, other)
+        first, second = (self._wide[[p[side] for p in pairs]].set_axis(range(len(pairs)), axis=1) for side in (0, 1))
+        return self._sample(first - second, f"{one} − {other}")
+
+    def divide_by(self, label: str) -> None:
+        """Turn all numbers into shares of an arm's, seed by seed and at the same values of the sweep."""
+        base = self._of(label)
+        at = {self._places[variant]: variant for variant in base}
+        whole, self._events = self._wide.copy(), False
+        for variant in self._arms:
+            below = base[0] if len(base) == 1 else at.get(self._places[variant])
+            self._wide[variant] = whole[variant] / whole[below] if below is not None else np.nan
+
+    def _pairs(self, one: str, other: str) -> list[tuple[str, str]]:
+        first, second = self._of(one), self._of(other)
+        if len(first) == 1 or len(second) == 1:
+            return [(a, b) for a in first for b in second]
+        pairs = [(a, b) for a in first for b in second if self._places[a] == self._places[b]]
+        if not pairs:
+            raise ClaimError(f"{one!r} and {other!r} have no values of the sweep in common")
+        return pairs
+
+    def _of(self, label: str) -> list[str]:
+        """The variants that a label names: one of that name, or all of that arm."""
+        if label in self._arms:
+            return [label]
+        found = [variant for variant, arm in self._arms.items() if arm == label]
+        if not found:
+            known = ", ".join(self._arms) or "none (no episode has succeeded)"
+            raise ClaimError(f"there is no arm {label!r}; the run has {known}")
+        return found
+
+    @staticmethod
+    def _sample(wide: pd.DataFrame, label: str) -> Sample:
+        # A seed counts if all of its variants have a number: a mean over others would be of something else.
+        values: Sequence[float] = wide.mean(axis=1, skipna=False).dropna().tolist()
+        return Sample(tuple(values), label)
