@@ -261,7 +261,10 @@ def test_the_manifest_may_lack_what_older_ones_lack(hand):
     assert "6 of 6 planned episodes succeeded" in text_of(render_report(run))
 
 
-@pytest.mark.parametrize("text", ["arms: 3", "arms: [3]", "roles: 3", "roles: {p: {count: 2}}", "horizon: abc", "sweep: 4", "sweep: {grid: 3}"])
+@pytest.mark.parametrize(
+    "text",
+    ["arms: 3", "arms: [3]", "roles: 3", "roles: {p: {count: 2}}", "horizon: abc", "sweep: 4", "sweep: {grid: 3}"],
+)
 def test_a_resolved_scenario_of_another_shape_is_one_line(hand, text):
     run = hand(measures=measures())
     (run.path / "resolved.yaml").write_text(f"{text}\n")
