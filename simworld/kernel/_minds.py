@@ -61,9 +61,15 @@ class Seats:
         """Each member's decision index, int64 of shape (n,)."""
         self._draw = draw
 
-    def draw(self, stream: str, method: str = "uniform", width: tuple[int, ...] = ()) -> Array:
-        """Addressed draws, float64 of shape (n, *width); a second draw names another stream."""
-        return self._draw(method, f"{self.role.name}/{stream}", self.tick, self.members, width)
+    def draw(
+        self, stream: str, method: str = "uniform", width: tuple[int, ...] = (), places: Members | None = None
+    ) -> Array:
+        """Addressed draws, float64 of shape (n, *width); a second draw names another stream.
+
+        With ``places``, sorted, for the members at these places alone.
+        """
+        members = self.members if places is None else self.members[places]
+        return self._draw(method, f"{self.role.name}/{stream}", self.tick, members, width)
 
     def draw_one(self, place: int, stream: str, method: str, width: tuple[int, ...]) -> Array:
         """The same for the member at this place alone, float64 of shape width."""

@@ -29,10 +29,12 @@ from simworld_analysis.measures import (
     hours_worked,
     long_run_payoff,
     lorenz_of,
+    mean_between,
     memory_one,
     network_agreement,
     reciprocity,
     saco,
+    total_payoff,
     trajectory_quality,
     welfare,
     what_applies,
@@ -377,3 +379,14 @@ def test_every_measure_has_a_test_here():
     names = {m.name for m in measures.all_measures()}
     tests = "".join(inspect.getsource(f) for n, f in globals().items() if n.startswith("test_"))
     assert [name for name in sorted(names) if f"{name}(" not in tests] == []
+
+
+def test_payoffs_and_means_in_a_stretch_of_time(hand, decided):
+    table = decided(
+        [0, 1] * 3, [0, 0, 1, 1, 2, 2], reward=[1.0, 10.0, 2.0, 20.0, 4.0, 40.0], act_x=[0.0, 1, 2, 3, 4, 5]
+    )
+    run = hand(decisions_player=table)
+    assert total_payoff(run)["value"].tolist() == [7.0, 70.0]
+    assert total_payoff(run, agent=1, since=1, until=2)["value"].tolist() == [20.0]
+    assert mean_between(run, "player", "act.x", since=1)["value"].tolist() == [3.0, 4.0]
+    assert mean_between(run, "player", "act.x", agent=0, until=2)["value"].tolist() == [1.0]

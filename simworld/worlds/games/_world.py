@@ -22,6 +22,7 @@ _ROLE = Role(
         Field("own", meaning="what it played in its last round, noise included; nan before"),
         Field("other", meaning="what the other played then, the mean if there were several; nan before"),
         Field("payoff", unit="payoff", meaning="what its last round paid; nan before"),
+        Field("rounds", "int64", meaning="how many rounds it has played"),
     ),
     act=(Field("cooperate", low=0.0, high=1.0, meaning="what to play: 0 is to defect, 1 to cooperate"),),
     traits=(Field("player", "int64", meaning="the player that the seat belongs to"),),
@@ -101,6 +102,7 @@ class RepeatedGame(World):
         group = np.repeat(np.arange(len(counts)), counts)[self._table.player]
         seats = len(self._table.player)
         self._own, self._other, self._payoff = (np.full(seats, np.nan) for _ in range(3))
+        self._rounds = np.zeros(seats, dtype=np.int64)
         self._matched = self.pairing == "matching" and isinstance(self._table, Pairs)
         here = turn.join("player", seats, groups=group, player=self._table.player)
         self._match(turn, "first_match")
@@ -114,6 +116,7 @@ class RepeatedGame(World):
             "own": self._own[members],
             "other": self._other[members],
             "payoff": self._payoff[members],
+            "rounds": self._rounds[members],
         }
 
     def step(self, moment: Moment, turn: Turn) -> None:
@@ -139,6 +142,7 @@ class RepeatedGame(World):
         # Who had nobody to play with remembers the round before.
         for memory, now in ((self._own, played), (self._other, other), (self._payoff, payoff)):
             memory[paid] = now[paid]
+        self._rounds[paid] += 1
         if not len(paid):
             return
         turn.reward("player", paid, payoff[paid])

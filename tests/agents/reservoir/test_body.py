@@ -1,0 +1,245 @@
+"""Bodies, digit by digit as the release's programs have them, and in the properties that the paper's data show."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from simworld_agents.reservoir import (
+    Habituation,
+    Sentinel,
+    discomfort,
+    driven,
+    eigen_radius,
+    fresh,
+    gaussian_divergence,
+    habituated,
+    knn_divergence,
+    logistic,
+    trained,
+)
+
+
+def _paper():
+    spec = importlib.util.spec_from_file_location("paper", Path(__file__).parent / "paper.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+paper = _paper()
+ONE = np.ones(1)
+BASE = 200
+"""Base seed of experiment 2."""
+
+
+def chance(key):
+    return np.random.Generator(np.random.Philox(key=key))
+
+
+@pytest.fixture(scope="module")
+def developed():
+    """Experiment 2, replicate 0: the body before and after habituation."""
+    body, stream = paper.develop(BASE)
+    return body, habituated(body, stream.noise, of=paper.power_radius)
+
+
+# -- golden rows ---------------------------------------------------------------------------------------------------
+
+
+def test_a_fresh_body_is_the_releases(developed):
+    body, _ = developed
+    assert body.recurrent[0, 0, :3] == pytest.approx([-0.19562966, 0.08725823, 0.05238148], rel=1e-6)
+    assert body.inputs[0, 0] == pytest.approx([0.51343808, -0.75577756], rel=1e-6)
+    assert body.bias[0, 0] == pytest.approx(0.01602514, rel=1e-6)
+    assert body.offset[0] == pytest.approx(-0.929164, rel=1e-5)
+    assert (body.readout**2).sum() == pytest.approx(5.894055, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "payoff", "variance", "divergence"),
+    [(0, 2.888000, 0.09159600, 1.540600), (1, 2.721908, 0.00014262, 0.492486)],
+)
+def test_experiment_2_replicate_0(developed, alpha, payoff, variance, divergence):
+    _, body = developed
+    opponent = (paper.Stream(BASE + 8000).uniforms(2000) >= 0.1).astype(float)
+    stream, state = paper.Stream(BASE + 7000 + 1000 * alpha), np.zeros((1, paper.D))
+    for noise in stream.noise(500):
+        state = body.moved(state, ONE, ONE, noise)
+    played, states = [], []
+    for t, other in enumerate(opponent):
+        last = opponent[t - 1] if t else opponent[0]
+        played.append(alpha * body.says(state)[0] + (1 - alpha) * last)
+        state = body.moved(state, played[-1] * ONE, other * ONE, stream.noise(1)[0])
+        states.append(state[0])
+    a = np.array(played)
+    earned = 3 * a * opponent + 5 * (1 - a) * opponent + (1 - a) * (1 - opponent)
+    assert earned.mean() == pytest.approx(payoff, rel=1e-5)
+    assert a.var() == pytest.approx(variance, rel=5e-5)  # printed to five digits
+    assert knn_divergence(np.array(states), _alone(body)).clipped == pytest.approx(divergence, rel=1e-5)
+
+
+def _alone(body):
+    """States of the body alone with a cooperator: the reference of complexity cost."""
+    stream, state, states = paper.Stream(BASE + 4000), np.zeros((1, paper.D)), []
+    for noise in stream.noise(500):
+        state = body.moved(state, ONE, ONE, noise)
+    for noise in stream.noise(2000):
+        state = body.moved(state, body.says(state), ONE, noise)
+        states.append(state[0])
+    return np.array(states)
+
+
+def test_experiment_6_replicate_0_in_its_first_round():
+    body, stream = paper.develop(500)
+    body = habituated(body, stream.noise, of=paper.power_radius)
+    state = np.zeros((1, paper.D))
+    for noise in paper.Stream(500 + 5000).noise(500):
+        state = body.moved(state, ONE, ONE, noise)
+    usual = np.array([x[0] for x in driven(body, 1.0, np.zeros((1, paper.D)), 200, paper.Stream(500 + 5500).noise)])
+    says = body.says(state)
+    felt = discomfort(state, usual.mean(axis=0)[None], says, body.says(usual).mean()[None], ONE)
+    # Not to the last digit: how the release estimates a radius in this experiment is not known to us. The same body
+    # with 50 instead of 300 steps of the power iteration differs as much.
+    assert says[0] == pytest.approx(0.982109, abs=1e-5)
+    parts = (felt.state[0], felt.output[0], felt.disagreement[0], felt.total[0])
+    assert parts == pytest.approx((0.143776, 0.003777, 0.017891, 0.051422), abs=5e-5)
+    alpha = Sentinel().next(np.array([0.85]), felt.total)
+    assert alpha * says + (1 - alpha) * 1.0 == pytest.approx([0.984793], abs=1e-5)
+
+
+# -- what the data show, and the text does not ---------------------------------------------------------------------
+
+
+def test_a_habituated_body_is_one_mode_at_the_clamp(developed):
+    """Ledger, L4: the spectral radius is .99, not .82, and W has numerically one singular value."""
+    _, body = developed
+    assert eigen_radius(body.recurrent)[0] == pytest.approx(0.99, abs=2e-3)
+    values = np.linalg.svd(body.recurrent[0], compute_uv=False)
+    assert values[0] == pytest.approx(0.99, abs=2e-3)
+    assert values[0] ** 2 / (values**2).sum() > 0.999
+
+
+def test_it_has_one_fixed_point_and_is_a_contraction_there(developed):
+    _, body = developed
+    starts = chance(1).uniform(-1, 1, (200, paper.D))
+    x = starts
+    for _ in range(60):
+        a = logistic(x @ body.readout[0] + body.offset[0])
+        x = np.tanh(x @ body.recurrent[0].T + np.outer(a, body.inputs[0, :, 0]) + body.inputs[0, :, 1] + body.bias[0])
+    assert np.ptp(x, axis=0).max() < 1e-9
+    a = logistic(x[0] @ body.readout[0] + body.offset[0])
+    slope = np.outer(body.inputs[0, :, 0], body.readout[0]) * a * (1 - a)
+    jacobian = (1 - x[0] ** 2)[:, None] * (body.recurrent[0] + slope)
+    assert np.linalg.norm(jacobian, 2) < 0.4
+
+
+# -- parts ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_readout_is_ridge_regression_in_logit_space():
+    """Against the normal equations with a column of ones that is not penalised."""
+    body = fresh(chance(2).normal(size=(2, 8, 11)), 0.9, 0.15)
+    noise = [chance(3).normal(size=(250, 2, 8)), chance(4).normal(size=(250, 2, 8))]
+    draws = iter(noise)
+    found = trained(body, lambda _: next(draws), burn_in=50, kept=200, ridge=0.001)
+    for n in range(2):
+        rows, goals = [], []
+        for level, drawn, goal in ((1.0, noise[0], 0.95), (0.0, noise[1], 0.05)):
+            states = list(driven(body, level, np.zeros((2, 8)), 250, lambda _, d=drawn: d))[50:]
+            rows += [np.append(s[n], 1.0) for s in states]
+            goals += [np.log(goal / (1 - goal))] * 200
+        design = np.array(rows)
+        penalty = np.diag([0.4] * 8 + [0.0])
+        exact = np.linalg.solve(design.T @ design + penalty, design.T @ np.array(goals))
+        assert np.append(found.readout[n], found.offset[n]) == pytest.approx(exact, abs=1e-10)
+
+
+def test_fresh_weights_have_the_radius_that_was_asked_for():
+    body = fresh(chance(5).normal(size=(40, 30, 33)), 0.9, 0.15)
+    assert eigen_radius(body.recurrent) == pytest.approx(np.full(40, 0.9))
+    assert body.inputs.std() == pytest.approx(0.5, rel=0.05)
+    assert body.bias.std() == pytest.approx(0.3, rel=0.05)
+
+
+def test_one_epoch_of_habituation_by_hand():
+    body = fresh(chance(6).normal(size=(1, 3, 6)), 0.5, 0.15)
+    drawn = chance(7).normal(size=(20, 1, 3))
+    states = np.array([x[0] for x in driven(body, 1.0, np.zeros((1, 3)), 20, lambda _: drawn)])
+    together, own = states.T @ states / 20, (states**2).mean(axis=0)
+    expected = body.recurrent[0] + 0.01 * (together - body.recurrent[0] * own[:, None])
+    found = habituated(body, lambda _: drawn, Habituation(epochs=1, steps=20))
+    assert found.recurrent[0] == pytest.approx(expected)
+    clamped = habituated(body, lambda _: drawn, Habituation(epochs=1, steps=20, highest=0.1))
+    assert eigen_radius(clamped.recurrent)[0] == pytest.approx(0.1)
+
+
+def test_bodies_live_side_by_side_as_they_would_alone():
+    normals, drawn = chance(8).normal(size=(3, 6, 9)), chance(9).normal(size=(40, 3, 6))
+    together = habituated(fresh(normals, 0.9, 0.15), lambda n: drawn[:n], Habituation(epochs=2, steps=40))
+    for b in range(3):
+        alone = habituated(
+            fresh(normals[b : b + 1], 0.9, 0.15), lambda n, b=b: drawn[:n, b : b + 1], Habituation(epochs=2, steps=40)
+        )
+        assert np.array_equal(alone.recurrent[0], together.recurrent[b])
+
+
+@pytest.mark.parametrize(("felt", "alpha"), [(0.05, 0.85), (0.12, 0.65), (0.15, 0.35), (0.18, 0.05), (0.9, 0.05)])
+def test_where_receptivity_settles(felt, alpha):
+    sentinel, now = Sentinel(), np.array([0.85])
+    for _ in range(2000):
+        now = sentinel.next(now, np.array([felt]))
+    assert sentinel.equilibrium(felt) == pytest.approx(alpha)
+    assert now[0] == pytest.approx(alpha, abs=1e-6)
+
+
+def test_the_way_down_takes_five_rounds_and_the_way_back_thirty_three():
+    sentinel, alpha, down = Sentinel(), np.array([0.85]), []
+    for _ in range(5):
+        alpha = sentinel.next(alpha, np.array([0.46]))
+        down.append(round(float(alpha[0]), 2))
+    assert down == [0.67, 0.5, 0.34, 0.18, 0.05]
+    back = 0
+    while alpha[0] <= 0.7:
+        alpha, back = sentinel.next(alpha, np.array([0.05])), back + 1
+    assert back == 33
+
+
+# -- complexity cost -----------------------------------------------------------------------------------------------
+
+
+def test_divergence_of_normal_distributions_against_the_closed_form():
+    one, other = chance(10).normal(0.0, 1.0, (4000, 1)), chance(11).normal(1.0, 2.0, (4000, 1))
+    exact = np.log(2.0) + (1.0 + 1.0) / (2 * 4.0) - 0.5
+    assert knn_divergence(one, other).raw == pytest.approx(exact, abs=0.06)
+    assert gaussian_divergence(one, other).raw == pytest.approx(exact, abs=0.03)
+    wide = chance(12).normal(0.0, 1.0, (3000, 3)) * [1.0, 1.3, 0.8]
+    base = chance(13).normal(0.0, 1.0, (3000, 3))
+    exact = 0.5 * sum(s**2 - 1 - np.log(s**2) for s in (1.0, 1.3, 0.8))
+    assert knn_divergence(wide, base).raw == pytest.approx(exact, abs=0.12)
+    assert gaussian_divergence(wide, base).raw == pytest.approx(exact, abs=0.1)
+
+
+def test_samples_of_one_law_are_hardly_apart_and_estimates_may_be_negative():
+    raw = [knn_divergence(*chance(20 + i).normal(size=(2, 2000, 30))).raw for i in range(6)]
+    assert max(map(abs, raw)) < 0.15
+    assert min(raw) < 0 <= min(knn_divergence(*chance(20 + i).normal(size=(2, 2000, 30))).clipped for i in range(6))
+
+
+def test_neighbours_are_those_of_a_search_one_by_one():
+    one, other = chance(30).normal(size=(2, 60, 4))
+    total = 0.0
+    for i, x in enumerate(one):
+        own = sorted(np.linalg.norm(x - y) for j, y in enumerate(one) if j != i)[4]
+        total += np.log(sorted(np.linalg.norm(x - y) for y in other)[4] / own)
+    assert knn_divergence(one, other).raw == pytest.approx(4 / 60 * total + np.log(60 / 59))
+
+
+def test_duplicates_and_too_few_states():
+    same = np.zeros((10, 2))
+    assert np.isfinite(knn_divergence(same, same).raw)
+    with pytest.raises(ValueError, match="found 5 and 10 states; accepted: more than 5, and 5 or more"):
+        knn_divergence(same[:5], same)
