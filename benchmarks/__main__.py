@@ -10,7 +10,15 @@ from rich.table import Table
 from benchmarks.measure import wide_console
 from simworld.threads import pin_threads
 
-MODULES = ("bench_kernel", "bench_recording", "bench_economy", "bench_asks", "bench_analysis", "bench_startup")
+MODULES = (
+    "bench_kernel",
+    "bench_recording",
+    "bench_economy",
+    "bench_games",
+    "bench_asks",
+    "bench_analysis",
+    "bench_startup",
+)
 
 
 def main() -> int:

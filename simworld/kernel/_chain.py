@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _END = Struct("<qq").pack
 _FOLD = 4096
+_WORD = 8
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Chain:
@@ -52,8 +54,14 @@ class Chain:
             note(done[field.name].tobytes())
 
     def drew(self, address: tuple[str | int, ...], members: Members, values: Array) -> None:
-        """Members drew at an address: in which order, and who together, is not part of history."""
-        self._drawn.setdefault(address, []).append((members, values.copy()))
+        """Members drew at an address: in which order, and who together, is not part of history.
+
+        Of a draw of several numbers a sum of them is taken, weighted by odd numbers modulo 2**64: it changes with any
+        bit of any of them. The address determines them; this is there to tell another generator.
+        """
+        several = values.ndim > 1 and values.dtype.itemsize == _WORD and values.size > len(values)
+        kept = _folded(values) if several else values.copy()
+        self._drawn.setdefault(address, []).append((members, kept))
 
     def note(self, kind: str, names: Sequence[str | int], *values: Array) -> None:
         """Anything else: every part comes with its length."""
@@ -93,6 +101,14 @@ class Chain:
         else:
             since = np.broadcast_to(acts.since, acts.members.shape)
             self.note("resumed", (role.name, *acts.mind), acts.members, since, *values)
+
+
+def _folded(values: Array) -> Array:
+    """One number for each member, uint64 of shape (n,)."""
+    words = np.ascontiguousarray(values).reshape(len(values), -1).view(np.uint64)
+    odd = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * _MIX
+    folded: Array = np.einsum("nk,k->n", words, odd)
+    return folded
 
 
 def tag(role: Role) -> bytes:

@@ -111,9 +111,11 @@ class Chance:
             hi = int(np.searchsorted(members, (chunk + 1) * _CHUNK))
             places = members[lo:hi] - chunk * _CHUNK
             generator = self._at(stream, 0, index, chunk, _place(method, size))
-            many = (int(places[-1]) + 1) * size
-            raw = generator.standard_normal(many) if method == "normal" else generator.standard_exponential(many)
-            out[lo:hi] = raw.reshape(-1, size)[places]
+            fill = generator.standard_normal if method == "normal" else generator.standard_exponential
+            if int(places[-1]) + 1 == hi - lo:
+                fill(out=out[lo:hi])  # a chunk without holes, drawn in place
+            else:
+                out[lo:hi] = fill((int(places[-1]) + 1, size))[places]
             lo = hi
 
 

@@ -55,3 +55,25 @@ def test_private_generators_have_an_address_too():
     one = Chance(3).rng("order", 4, 5).permutation(20)
     assert np.array_equal(one, Chance(3).rng("order", 4, 5).permutation(20))
     assert not np.array_equal(one, Chance(3).rng("order", 4, 6).permutation(20))
+
+
+def test_the_chain_tells_any_other_number_in_a_draw_of_many():
+    from simworld.kernel._chain import Chain
+
+    members, values = np.arange(3), Chance(1).draw("normal", "x", 0, np.arange(3), (5,))
+
+    def link(drawn):
+        chain = Chain(7)
+        chain.drew(("x", 0), members, drawn)
+        return chain.close(0, 0)
+
+    seen = {link(values)}
+    for place in np.ndindex(3, 5):
+        for bit in (0, 31, 63):
+            other = values.copy()
+            other.view(np.uint64)[place] ^= np.uint64(1) << np.uint64(bit)
+            seen.add(link(other))
+    swapped = values.copy()
+    swapped[0, [0, 1]] = swapped[0, [1, 0]]
+    seen.add(link(swapped))
+    assert len(seen) == 1 + 15 * 3 + 1

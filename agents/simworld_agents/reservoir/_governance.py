@@ -62,8 +62,7 @@ class Discomfort:
         return whole
 
 
-def discomfort(state: Array, usual_state: Array, body: Array, usual_body: Array, cognitive: Array) -> Discomfort:
-    """Of many at once: states (n, d), actions (n,)."""
-    gap = state - usual_state
-    apart = np.sqrt((gap * gap).mean(axis=-1))
-    return Discomfort(apart, np.abs(body - usual_body), np.abs(body - cognitive))
+def discomfort(state: Array, output: Array, disagreement: Array) -> Discomfort:
+    """From how far things are from what they usually are: states (n, d), actions (n,)."""
+    apart = np.sqrt(np.einsum("nd,nd->n", state, state) / state.shape[-1])
+    return Discomfort(apart, np.abs(output), np.abs(disagreement))

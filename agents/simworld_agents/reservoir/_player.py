@@ -106,13 +106,14 @@ class ReservoirPlayers(Cohort):
         state = self._moved(rows, seen, played, seats)
         body = self._reservoirs.says(rows, state)
         cognitive = np.where(np.isnan(seen["other"]), 1.0, seen["other"]).astype(body.dtype)
-        felt = discomfort(state, self._usual_state[rows], body, self._usual_body[rows], cognitive)
+        gap, apart = state - self._usual_state[rows], body - self._usual_body[rows]
+        felt = discomfort(gap, apart, body - cognitive)
         total = felt.total
         alpha: Array = self._alpha[rows]
         if self.governance == "sentinel":
             alpha = np.where(due, self._sentinel.next(alpha, total), alpha).astype(body.dtype)
             self._alpha[rows] = alpha
-        self._get_used(rows, state, body, due & ~(self.freeze & (total > self.theta)))
+        self._get_used(rows, gap, apart, due & ~(self.freeze & (total > self.theta)))
         self._rounds[rows] = seen["rounds"]
         shown = (alpha, total, felt.state, felt.output, felt.disagreement, body, cognitive)
         seats.show(**{f.name: values.astype(np.float64) for f, values in zip(self.mind, shown, strict=True)})
@@ -133,12 +134,14 @@ class ReservoirPlayers(Cohort):
         reservoirs.state[rows] = state
         return state
 
-    def _get_used(self, rows: Members | slice, state: Array, body: Array, to: Array) -> None:
-        """Move the baselines a little towards what is."""
-        step = self.gamma * to
-        usual_state, usual_body = self._usual_state[rows], self._usual_body[rows]
-        self._usual_state[rows] = usual_state + step[:, None] * (state - usual_state)
-        self._usual_body[rows] = usual_body + step * (body - usual_body)
+    def _get_used(self, rows: Members | slice, gap: Array, apart: Array, to: Array) -> None:
+        """Move the baselines a little towards what is, by how far that is from them."""
+        step: Array = (self.gamma * to).astype(gap.dtype)
+        gap *= step[:, None]
+        state: Array = self._usual_state[rows]
+        state += gap
+        self._usual_state[rows] = state
+        self._usual_body[rows] = self._usual_body[rows] + step * apart
 
     def _settle(self, players: Members, places: Members, seats: Seats) -> None:
         """Bodies, states and baselines of seats that decide for the first time."""

@@ -23,6 +23,7 @@ class Reservoirs:
         self.body_of = np.zeros(0, dtype=np.int64)
         """Place of each seat's body, shape (seats,)."""
         self.state: Array = np.zeros((0, units), dtype=self.dtype)
+        self._given: Array | None = None
         self._one_each = True
         """Every seat has the body of its own number: nothing is gathered."""
 
@@ -51,7 +52,9 @@ class Reservoirs:
         """The next states of these seats: states (n, d), actions (n,), standard normal noise (n, d)."""
         body = self._known()
         if self._one_each and isinstance(rows, slice):
-            return body.moved(state, own, other, noise)
+            if self._given is None or len(self._given) != len(state):
+                self._given = np.empty((len(state), 1, self.units + 3), dtype=self.dtype)
+            return body.moved(state, own, other, noise, self._given)
         of = self.body_of[rows]
         out = np.empty_like(state)
         if len(body) * 16 <= len(of):
