@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 @click.option("--from", "run", type=click.Path(path_type=Path), help="Take this run as the pilot, and run nothing.")
 @click.option("--measure", help="What is to be estimated (default: the first that the scenario shows).")
 @click.option("--half-width", type=float, help="Half the 95 % interval that is wanted, in the measure's unit.")
-@click.option("--relative", type=float, default=0.05, show_default=True, help="The same as a share of the first mean.")
+@click.option(
+    "--relative", type=float, default=0.05, show_default=True, help="The same, a share of the baseline's mean."
+)
 @click.option("--baseline", metavar="ARM", help="The arm that the others are compared with (default: the first).")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,16 +40,10 @@ def render_summary(summary: Summary, width: int = 120) -> RenderableType:
 
 
 def number(value: float, sign: bool = False, like: float | None = None) -> str:
-    """A number as people read it: to three digits, or to two digits of an uncertainty (``like``)."""
-    if np.isnan(value):
-        return "–"
-    if like is not None and np.isfinite(like) and like > 1e-9 * max(1.0, abs(value)):
-        text = f"{value:,.{min(max(1 - math.floor(math.log10(like)), 0), 9)}f}"
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if abs(value) > 1e-9 else "0"
-    if not text.strip("-0."):
-        return text.lstrip("-")
-    return f"+{text}" if sign and value > 0 else text
+    """``simworld_analysis.wording.number``."""
+    from simworld_analysis import wording  # noqa: PLC0415  the analysis is imported only to look at a run
+
+    return wording.number(value, sign, like)
 
 
 def interval(estimate: Estimate) -> str:

@@ -9,7 +9,6 @@ from simworld_agents.reservoir._body import (
     eigen_radius,
     fresh,
     habituated,
-    logistic,
     trained,
 )
 from simworld_agents.reservoir._complexity import Divergence, gaussian_divergence, knn_divergence
@@ -30,6 +29,5 @@ __all__ = [
     "gaussian_divergence",
     "habituated",
     "knn_divergence",
-    "logistic",
     "trained",
 ]

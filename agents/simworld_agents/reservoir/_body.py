@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit, logit
 
 from simworld.kernel import Array
 
@@ -75,34 +76,18 @@ class Body:
 
     def says(self, state: Array) -> Array:
         """The action that the body leans to, from 0 to 1: states (bodies, d) to (bodies,)."""
-        return logistic((state * self.readout).sum(axis=-1) + self.offset)
+        found: Array = expit(np.einsum("nd,nd->n", state, self.readout) + self.offset)
+        return found
 
-    def moved(self, state: Array, own: Array, other: Array, noise: Array, given: Array | None = None) -> Array:
-        """The next states, (bodies, d), after a round.
-
-        Args:
-            state: Shape (bodies, d).
-            own: What oneself played, shape (bodies,).
-            other: What the other played, shape (bodies,).
-            noise: Standard normal numbers, shape (bodies, d); they are scaled in place.
-            given: Room for what is multiplied, shape (bodies, 1, d + 3): to ask for memory in every round costs more
-                than a tenth of it.
-        """
+    def moved(self, state: Array, own: Array, other: Array, noise: Array) -> Array:
+        """The next states, (bodies, d), after a round: actions (bodies,), standard normal noise (bodies, d)."""
         n, d = state.shape
-        if given is None:
-            given = np.empty((n, 1, d + 3), dtype=state.dtype)
+        given = np.empty((n, 1, d + 3), dtype=state.dtype)
         given[:, 0, :d], given[:, 0, d], given[:, 0, d + 1], given[:, 0, d + 2] = state, own, other, 1.0
         pushed: Array = np.matmul(given, self.whole)[:, 0]
         np.tanh(pushed, out=pushed)
-        noise *= self.noise
-        pushed += noise
+        pushed += self.noise * noise
         return pushed
-
-
-def logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
-    found: Array = 1.0 / (1.0 + np.exp(-x))
-    return found
 
 
 def eigen_radius(matrices: Array) -> Array:
@@ -132,7 +117,7 @@ def driven(body: Body, level: float, start: Array, steps: int, noise: Noise) -> 
     """States (bodies, d), one after the other, while both actions are held at a level."""
     state, held = start, np.full(len(body), level)
     for drawn in noise(steps):
-        state = body.moved(state, held, held, drawn.copy())
+        state = body.moved(state, held, held, drawn)
         yield state
 
 
@@ -151,7 +136,7 @@ def trained(body: Body, noise: Noise, burn_in: int = 500, kept: int = 2000, ridg
     n, d = len(body), body.size
     total, cross, moment = np.zeros((n, d)), np.zeros((n, d)), np.zeros((n, d, d))
     for target in TARGETS:
-        level, goal = float(target > 0.5), np.log(target / (1.0 - target))
+        level, goal = float(target > 0.5), float(logit(target))
         states = np.empty((n, kept, d))
         for step, state in enumerate(driven(body, level, np.zeros((n, d)), burn_in + kept, noise)):
             if step >= burn_in:

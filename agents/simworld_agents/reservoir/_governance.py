@@ -28,8 +28,6 @@ class Sentinel:
     """Discomfort that is tolerated."""
     alpha_min: Annotated[float, Ge(0), Le(1)] = 0.05
     """Least receptivity."""
-    gamma: Annotated[float, Ge(0), Le(1)] = 0.02
-    """Rate at which the baselines of state and output follow them."""
 
     def next(self, alpha: Array, discomfort: Array) -> Array:
         """Receptivity after a round with this discomfort."""

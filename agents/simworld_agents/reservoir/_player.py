@@ -78,7 +78,7 @@ class ReservoirPlayers(Cohort):
 
     def __post_init__(self) -> None:
         """Begin without seats."""
-        self._sentinel = Sentinel(self.receptivity, self.eta_up, self.eta_down, self.theta, self.alpha_min, self.gamma)
+        self._sentinel = Sentinel(self.receptivity, self.eta_up, self.eta_down, self.theta, self.alpha_min)
         self._how = Development(
             units=self.units,
             radius=self.radius,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from simworld.kernel import Array, Members
-from simworld_agents.reservoir._body import Body, logistic
+from simworld_agents.reservoir._body import Body
 
 _BLOCK = 64
 """Seats of one body that are multiplied at once. Always so many: a product's last bits depend on their number."""
@@ -23,7 +24,6 @@ class Reservoirs:
         self.body_of = np.zeros(0, dtype=np.int64)
         """Place of each seat's body, shape (seats,)."""
         self.state: Array = np.zeros((0, units), dtype=self.dtype)
-        self._given: Array | None = None
         self._one_each = True
         """Every seat has the body of its own number: nothing is gathered."""
 
@@ -43,18 +43,18 @@ class Reservoirs:
 
     def says(self, rows: Members | slice, state: Array) -> Array:
         """The actions that the bodies of these seats lean to in these states, shape (n,)."""
-        body, of = self._known(), self.body_of[rows]
-        whole = self._one_each and isinstance(rows, slice)
-        weights, offset = (body.readout, body.offset) if whole else (body.readout[of], body.offset[of])
-        return logistic(np.einsum("nd,nd->n", state, weights) + offset)
+        body = self._known()
+        if self._one_each and isinstance(rows, slice):
+            return body.says(state)
+        of = self.body_of[rows]
+        found: Array = expit(np.einsum("nd,nd->n", state, body.readout[of]) + body.offset[of])
+        return found
 
     def moved(self, rows: Members | slice, state: Array, own: Array, other: Array, noise: Array) -> Array:
         """The next states of these seats: states (n, d), actions (n,), standard normal noise (n, d)."""
         body = self._known()
         if self._one_each and isinstance(rows, slice):
-            if self._given is None or len(self._given) != len(state):
-                self._given = np.empty((len(state), 1, self.units + 3), dtype=self.dtype)
-            return body.moved(state, own, other, noise, self._given)
+            return body.moved(state, own, other, noise)
         of = self.body_of[rows]
         out = np.empty_like(state)
         if len(body) * 16 <= len(of):

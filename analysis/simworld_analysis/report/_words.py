@@ -5,27 +5,15 @@ from __future__ import annotations
 import math
 import re
 
+from simworld_analysis import wording
+
 _PATH = re.compile(r"(?<![\w.:/<])/(?:[\w.+@-]+/)+([\w.+@-]+)")
-_NOTHING = "–"
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def number(value: float, like: float | None = None, sign: bool = False) -> str:
-    """A number to three digits, or as exact as an uncertainty (``like``, to two digits of it) warrants."""
-    if not math.isfinite(value):
-        return _NOTHING
-    if like is not None and math.isfinite(like) and like > 1e-9 * max(1.0, abs(value)):
-        places = min(max(1 - math.floor(math.log10(like)), 0), 12)
-        text = f"{value:,.{places}f}" if places <= 6 else f"{value:.2e}"
-    elif abs(value) < 1e-9:
-        text = "0"
-    else:
-        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-    if float(text.replace(",", "")) == 0.0:
-        text = text.lstrip("-")
-    elif sign and value > 0.0:
-        text = f"+{text}"
-    return _typeset(text)
+    """``wording.number``, typeset; nothing for what is not finite."""
+    return _typeset(wording.number(value, sign, like)) if math.isfinite(value) else wording.NOTHING
 
 
 def _typeset(text: str) -> str:

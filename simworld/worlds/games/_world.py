@@ -103,7 +103,6 @@ class RepeatedGame(World):
         seats = len(self._table.player)
         self._own, self._other, self._payoff = (np.full(seats, np.nan) for _ in range(3))
         self._rounds = np.zeros(seats, dtype=np.int64)
-        self._matched = self.pairing == "matching" and isinstance(self._table, Pairs)
         here = turn.join("player", seats, groups=group, player=self._table.player)
         self._match(turn, "first_match")
         turn.wake("player", here, 0)
@@ -131,7 +130,7 @@ class RepeatedGame(World):
     def _match(self, turn: Turn, stream: str) -> None:
         """Draw the pairs of the next round, where they change."""
         here = turn.members("player")
-        if self._matched and isinstance(self._table, Pairs) and len(here):
+        if self.pairing == "matching" and isinstance(self._table, Pairs) and len(here):
             self._table.shuffle(turn.draw(stream, here), here)
 
     def _round(self, members: Members, wanted: FloatArray, turn: Turn) -> None:

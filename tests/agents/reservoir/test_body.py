@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from simworld_agents.reservoir import (
     Habituation,
@@ -18,7 +19,6 @@ from simworld_agents.reservoir import (
     gaussian_divergence,
     habituated,
     knn_divergence,
-    logistic,
     trained,
 )
 
@@ -128,10 +128,10 @@ def test_it_has_one_fixed_point_and_is_a_contraction_there(developed):
     starts = chance(1).uniform(-1, 1, (200, paper.D))
     x = starts
     for _ in range(60):
-        a = logistic(x @ body.readout[0] + body.offset[0])
+        a = expit(x @ body.readout[0] + body.offset[0])
         x = np.tanh(x @ body.recurrent[0].T + np.outer(a, body.inputs[0, :, 0]) + body.inputs[0, :, 1] + body.bias[0])
     assert np.ptp(x, axis=0).max() < 1e-9
-    a = logistic(x[0] @ body.readout[0] + body.offset[0])
+    a = expit(x[0] @ body.readout[0] + body.offset[0])
     slope = np.outer(body.inputs[0, :, 0], body.readout[0]) * a * (1 - a)
     jacobian = (1 - x[0] ** 2)[:, None] * (body.recurrent[0] + slope)
     assert np.linalg.norm(jacobian, 2) < 0.4
@@ -227,6 +227,11 @@ def test_samples_of_one_law_are_hardly_apart_and_estimates_may_be_negative():
     raw = [knn_divergence(*chance(20 + i).normal(size=(2, 2000, 30))).raw for i in range(6)]
     assert max(map(abs, raw)) < 0.15
     assert min(raw) < 0 <= min(knn_divergence(*chance(20 + i).normal(size=(2, 2000, 30))).clipped for i in range(6))
+
+
+def test_the_gaussian_estimate_has_a_floor_that_is_no_divergence():
+    raw = [gaussian_divergence(*chance(40 + i).normal(size=(2, 1000, 30))).raw for i in range(5)]
+    assert np.mean(raw) == pytest.approx(0.5, abs=0.1)
 
 
 def test_neighbours_are_those_of_a_search_one_by_one():

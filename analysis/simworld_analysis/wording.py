@@ -1,0 +1,24 @@
+"""Numbers as people read them, in a terminal and on a page."""
+
+from __future__ import annotations
+
+import math
+
+NOTHING = "–"
+"""Where there is no number."""
+
+
+def number(value: float, sign: bool = False, like: float | None = None) -> str:
+    """A number to three digits, or to two digits of an uncertainty (``like``); with a plus if ``sign`` asks for it."""
+    if math.isnan(value):
+        return NOTHING
+    if like is not None and math.isfinite(like) and like > 1e-9 * max(1.0, abs(value)):
+        places = min(max(1 - math.floor(math.log10(like)), 0), 12)
+        text = f"{value:,.{places}f}" if places <= 6 else f"{value:.2e}"
+    elif abs(value) < 1e-9:
+        text = "0"
+    else:
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    if float(text.replace(",", "")) == 0.0:
+        return text.lstrip("-")
+    return f"+{text}" if sign and value > 0.0 else text
