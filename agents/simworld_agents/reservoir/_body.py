@@ -121,6 +121,14 @@ def driven(body: Body, level: float, start: Array, steps: int, noise: Noise) -> 
         yield state
 
 
+def engaged(body: Body, receptivity: float, start: Array, steps: int, noise: Noise) -> Iterator[Array]:
+    """States (bodies, d), one after the other, while the other cooperates and the body is listened to that far."""
+    state, full = start, np.ones(len(body))
+    for drawn in noise(steps):
+        state = body.moved(state, receptivity * body.says(state) + (1.0 - receptivity), full, drawn)
+        yield state
+
+
 def trained(body: Body, noise: Noise, burn_in: int = 500, kept: int = 2000, ridge: float = 0.001) -> Body:
     """Bodies whose readout tells steady cooperation from steady defection: ridge regression in logit space.
 
@@ -164,6 +172,14 @@ class Habituation:
     highest: float = 0.99
     """Spectral radius that W is scaled back to where it is larger."""
     lowest: float = 0.05
+    receptivity: float | None = None
+    """How far the body is listened to while it lives; None is that its own action is full cooperation, too."""
+
+    def lived(self, body: Body, start: Array, noise: Noise) -> Iterator[Array]:
+        """The states of an epoch."""
+        if self.receptivity is None:
+            return driven(body, 1.0, start, self.steps, noise)
+        return engaged(body, self.receptivity, start, self.steps, noise)
 
 
 def habituated(body: Body, noise: Noise, how: Habituation | None = None, of: Radius = eigen_radius) -> Body:
@@ -173,7 +189,7 @@ def habituated(body: Body, noise: Noise, how: Habituation | None = None, of: Rad
     state = np.zeros((n, d))
     for _ in range(how.epochs):
         states = np.empty((n, how.steps, d))
-        for step, lived in enumerate(driven(body, 1.0, state, how.steps, noise)):
+        for step, lived in enumerate(how.lived(body, state, noise)):
             states[:, step] = lived
         state = states[:, -1]
         together = np.matmul(states.transpose(0, 2, 1), states) / how.steps

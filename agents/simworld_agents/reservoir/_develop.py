@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -24,6 +24,10 @@ class Development:
     kept: int = 2000
     ridge: float = 0.001
     habituation: Habituation = field(default_factory=Habituation)
+    relearn: bool = False
+    """Whether the readout learns once more after habituation."""
+    lean: float = 0.0
+    """Added to the readout's offset at the end."""
 
 
 @lru_cache(maxsize=32)
@@ -37,7 +41,10 @@ def develop(seeds: tuple[int, ...], how: Development) -> Body:
     normals = np.stack([chance.standard_normal((d, d + 3)) for chance in chances])
     noise = noise_of(chances, d)
     body = trained(fresh(normals, how.radius, how.noise), noise, how.burn_in, how.kept, how.ridge)
-    return habituated(body, noise, how.habituation)
+    body = habituated(body, noise, how.habituation)
+    if how.relearn:
+        body = trained(body, noise, how.burn_in, how.kept, how.ridge)
+    return replace(body, offset=body.offset + how.lean)
 
 
 def noise_of(chances: Sequence[Generator], units: int) -> Noise:

@@ -12,16 +12,25 @@ from annotated_types import Ge, Gt, Le
 from simworld.kernel import Array, Cohort, Field, Members, Seats
 from simworld_agents.reservoir._body import Habituation
 from simworld_agents.reservoir._develop import Development, develop
+from simworld_agents.reservoir._filter import Filter, FilterName
+from simworld_agents.reservoir._gauge import Gauge
 from simworld_agents.reservoir._governance import Sentinel, discomfort
 from simworld_agents.reservoir._states import Reservoirs
 
 Share = Annotated[float, Ge(0), Le(1)]
 """From 0 to 1."""
 
+_COST = (
+    Field("complexity", unit="nats", meaning="complexity cost of all states so far, by neighbours, not below 0; once"),
+    Field("complexity_raw", unit="nats", meaning="the same estimate, which may be below 0"),
+    Field("complexity_gaussian", unit="nats", meaning="the same of normal distributions; biased upwards"),
+)
+"""Mind fields of those who have a gauge."""
+
 
 @dataclass(eq=False)
 class ReservoirPlayers(Cohort):
-    """Body-reservoir governance: what is played is receptivity x the body's action + the rest x tit for tat.
+    """Body-reservoir governance: what is played is receptivity x the body's action + the rest x the filter's.
 
     The body is a reservoir that was trained to tell cooperation from defection and habituated to cooperation; what is
     played is fed back into it. With a sentinel, receptivity falls with discomfort (a strange state, a strange output,
@@ -54,13 +63,25 @@ class ReservoirPlayers(Cohort):
     ridge: Annotated[float, Gt(0)] = 0.001
     """Penalty of the readout's regression, for each state."""
     epochs: Annotated[int, Ge(0)] = 200
-    """Epochs of habituation, of 500 steps each."""
+    """Epochs of habituation."""
+    epoch: Annotated[int, Gt(0)] = 500
+    """Steps of an epoch; weights change at its end. With 1 they change at every step, as in the paper's text."""
+    habituation: Literal["held", "lived"] = "held"
+    """What its own action is meanwhile: full cooperation, or what it would play with this receptivity."""
+    relearn: bool = False
+    """Control: the readout learns once more after habituation."""
+    lean: float = 0.0
+    """Control: added to the readout's offset, so that the body leans to cooperation, or away from it."""
+    filter: FilterName = "tit_for_tat"
+    """The cognitive filter."""
     warm_up: Annotated[int, Ge(0)] = 500
     """Rounds of full cooperation that each state has behind it at the start."""
     calibration: Annotated[int, Gt(0)] = 200
     """Rounds of full cooperation over which the first baselines are means."""
     bodies: Literal["own"] | Annotated[int, Gt(0)] = "own"
     """Whether every player has a body of its own, or so many are shared in turn within the group."""
+    gauge: Literal[0] | Annotated[int, Gt(6)] = 0
+    """Rounds after which the complexity cost of all states so far is told, once; 0 is never."""
     precision: Literal["double", "single"] = "double"
     """Of states and weights while playing; bodies are developed in double precision."""
 
@@ -73,21 +94,28 @@ class ReservoirPlayers(Cohort):
         Field("strange_output", meaning="distance of the body's action from its baseline"),
         Field("disagreement", meaning="distance between the body's action and the cognitive one"),
         Field("body_action", meaning="what the body leans to"),
-        Field("cognitive_action", meaning="what tit for tat would play"),
+        Field("cognitive_action", meaning="what the cognitive filter would play"),
     )
 
     def __post_init__(self) -> None:
         """Begin without seats."""
         self._sentinel = Sentinel(self.receptivity, self.eta_up, self.eta_down, self.theta, self.alpha_min)
+        lived = self.receptivity if self.habituation == "lived" else None
         self._how = Development(
             units=self.units,
             radius=self.radius,
             noise=self.noise,
             ridge=self.ridge,
-            habituation=Habituation(epochs=self.epochs),
+            habituation=Habituation(self.epochs, self.epoch, receptivity=lived),
+            relearn=self.relearn,
+            lean=self.lean,
         )
         dtype = np.float64 if self.precision == "double" else np.float32
         self._reservoirs = Reservoirs(self.units, dtype)
+        self._filter = Filter(self.filter)
+        self._gauge = Gauge(self.gauge, self.units) if self.gauge else None
+        if self.gauge:
+            self.mind = (*self.mind, *_COST)  # type: ignore[misc]  # only those who have a gauge show it
         self._known: dict[int, int] = {}
         """Places of bodies that there are, by what they are shared by."""
         self._usual_state = np.zeros((0, self.units), dtype)
@@ -105,7 +133,7 @@ class ReservoirPlayers(Cohort):
         due = played | (seen["rounds"] == 0)
         state = self._moved(rows, seen, played, seats)
         body = self._reservoirs.says(rows, state)
-        cognitive = np.where(np.isnan(seen["other"]), 1.0, seen["other"]).astype(body.dtype)
+        cognitive = self._filter.says(rows, seen["own"], seen["other"]).astype(body.dtype)
         gap, apart = state - self._usual_state[rows], body - self._usual_body[rows]
         felt = discomfort(gap, apart, body - cognitive)
         total = felt.total
@@ -115,7 +143,10 @@ class ReservoirPlayers(Cohort):
             self._alpha[rows] = alpha
         self._get_used(rows, gap, apart, due & ~(self.freeze & (total > self.theta)))
         self._rounds[rows] = seen["rounds"]
-        shown = (alpha, total, felt.state, felt.output, felt.disagreement, body, cognitive)
+        shown: tuple[Array, ...] = (alpha, total, felt.state, felt.output, felt.disagreement, body, cognitive)
+        if self._gauge:
+            cost = self._gauge.read(seats.rows, np.where(played, seen["rounds"], 0), state.astype(np.float64))
+            shown += (cost[1], cost[0], cost[2])
         seats.show(**{f.name: values.astype(np.float64) for f, values in zip(self.mind, shown, strict=True)})
         blended = alpha * body + (1.0 - alpha) * cognitive
         return {"cooperate": np.clip(blended.astype(np.float64), 0.0, 1.0)}
@@ -158,6 +189,9 @@ class ReservoirPlayers(Cohort):
         rows = slice(None) if not before else np.arange(before, len(reservoirs))
         state, _, _ = self._cooperative(rows, places, seats, "warm_up", self.warm_up)
         reservoirs.state[rows] = state
+        self._filter.add_seats(len(places))
+        if self._gauge:
+            self._gauge.add_seats(self._alone(rows, places, seats))
         _, usual_state, usual_body = self._cooperative(rows, places, seats, "calibration", self.calibration)
         self._usual_state = np.concatenate([self._usual_state, usual_state])
         self._usual_body = np.concatenate([self._usual_body, usual_body])
@@ -179,3 +213,17 @@ class ReservoirPlayers(Cohort):
             actions += reservoirs.says(rows, state)
         count = max(steps, 1)
         return state, states / count, actions / count
+
+    def _alone(self, rows: Members | slice, places: Members, seats: Seats) -> Array:
+        """States that the bodies have alone with a cooperator, (n, gauge, d): the reference of complexity cost."""
+        reservoirs = self._reservoirs
+        full = np.ones(len(places), dtype=reservoirs.dtype)
+        state = np.zeros((len(places), self.units), dtype=reservoirs.dtype)
+        states = np.empty((len(places), self.gauge, self.units))
+        for step in range(-self.warm_up, self.gauge):
+            own = full if step < 0 else reservoirs.says(rows, state)
+            noise = seats.draw(f"alone/{step}", "normal", (self.units,), places)
+            state = reservoirs.moved(rows, state, own, full, noise.astype(reservoirs.dtype, copy=False))
+            if step >= 0:
+                states[:, step] = state
+        return states
