@@ -25,6 +25,7 @@ from simworld_analysis.measures import (
     exploitability_of,
     find_measure,
     forgiveness,
+    free_energy,
     gini_of,
     hours_worked,
     long_run_payoff,
@@ -34,8 +35,10 @@ from simworld_analysis.measures import (
     network_agreement,
     reciprocity,
     saco,
+    ticks_until,
     total_payoff,
     trajectory_quality,
+    variance_between,
     welfare,
     what_applies,
 )
@@ -390,3 +393,19 @@ def test_payoffs_and_means_in_a_stretch_of_time(hand, decided):
     assert total_payoff(run, agent=1, since=1, until=2)["value"].tolist() == [20.0]
     assert mean_between(run, "player", "act.x", since=1)["value"].tolist() == [3.0, 4.0]
     assert mean_between(run, "player", "act.x", agent=0, until=2)["value"].tolist() == [1.0]
+
+
+def test_how_much_a_column_varies_and_when_it_gets_somewhere(hand, decided):
+    run = hand(decisions_player=decided([0] * 5, range(5), act_x=[0.0, 0.2, 0.4, 0.9, 0.8]))
+    assert variance_between(run, "player", "act.x", until=3)["value"].tolist() == pytest.approx([0.08 / 3])
+    assert ticks_until(run, "player", "act.x", 0.85, since=1)["value"].tolist() == [2.0]
+    assert ticks_until(run, "player", "act.x", 0.85, since=3)["value"].tolist() == [0.0]
+    assert ticks_until(run, "player", "act.x", 0.85, until=3)["value"].tolist() == [3.0]  # never: all of it
+    with pytest.raises(NotApplicableError, match="there are no decisions from tick 9 on"):
+        ticks_until(run, "player", "act.x", 0.85, since=9)
+
+
+def test_free_energy_weighs_cost_against_payoff(hand, decided):
+    nan = float("nan")
+    table = decided([0] * 3, range(3), reward=[1.0, 2.0, 3.0], mind_complexity=[nan, nan, 0.5])
+    assert free_energy(hand(decisions_player=table), weight=8.0)["value"].tolist() == [2.0]

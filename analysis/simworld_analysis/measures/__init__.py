@@ -28,9 +28,7 @@ from simworld_analysis.measures._individual import (
     effort,
     entropy_trend,
     hours_worked,
-    mean_between,
     saco,
-    total_payoff,
     trajectory_quality,
 )
 from simworld_analysis.measures._society import (
@@ -49,6 +47,13 @@ from simworld_analysis.measures._strategies import (
     long_run_payoff,
     memory_one,
     reciprocity,
+)
+from simworld_analysis.measures._stretches import (
+    free_energy,
+    mean_between,
+    ticks_until,
+    total_payoff,
+    variance_between,
 )
 
 __all__ = [
@@ -70,6 +75,7 @@ __all__ = [
     "exploitability_of",
     "find_measure",
     "forgiveness",
+    "free_energy",
     "gini_of",
     "hours_worked",
     "lacking_option",
@@ -82,8 +88,10 @@ __all__ = [
     "network_agreement",
     "reciprocity",
     "saco",
+    "ticks_until",
     "total_payoff",
     "trajectory_quality",
+    "variance_between",
     "welfare",
     "what_applies",
     "wrong_option",

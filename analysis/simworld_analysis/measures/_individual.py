@@ -108,29 +108,6 @@ def trajectory_quality(run: Run, role: str, worst: float, best: float) -> pd.Dat
     return ((returns - worst) / (best - worst)).rename("value").reset_index()
 
 
-@measure("individual", "payoff", {"decisions.{role}": ("reward",)})
-def total_payoff(
-    run: Run, role: str = "player", agent: int | None = None, since: int = 0, until: int | None = None
-) -> pd.DataFrame:
-    """What an agent earned: the sum of the rewards of its recorded decisions.
-
-    One row for each agent of each episode, or for one agent by its number; from tick ``since`` to before ``until``.
-    """
-    frame = _between(decisions(run, role, ["reward"]), agent, since, until)
-    return frame.groupby(["episode", "agent"])["reward"].sum().rename("value").reset_index()
-
-
-@measure("individual", "", {"decisions.{role}": ("{column}",)})
-def mean_between(
-    run: Run, role: str, column: str, agent: int | None = None, since: int = 0, until: int | None = None
-) -> pd.DataFrame:
-    """Mean of a column of numbers over an agent's decisions, in a stretch of time.
-
-    One row for each agent of each episode, or for one agent by its number; from tick ``since`` to before ``until``.
-    """
-    return _mean_by_agent(_between(decisions(run, role, [column]), agent, since, until), column)
-
-
 def entropy(counts: np.ndarray[tuple[int], np.dtype[np.intp]]) -> float:
     """Shannon entropy, in bits, of the distribution that counts stand for."""
     shares = counts[counts > 0] / counts.sum()
@@ -146,15 +123,6 @@ def _codes(column: pd.Series[float], bins: int) -> np.ndarray[tuple[int], np.dty
     if high == low:
         return np.zeros(len(values), dtype=np.intp)
     return np.minimum(((values - low) / (high - low) * bins).astype(np.intp), bins - 1)
-
-
-def _between(frame: pd.DataFrame, agent: int | None, since: int, until: int | None) -> pd.DataFrame:
-    chosen = frame["tick"] >= since
-    if until is not None:
-        chosen &= frame["tick"] < until
-    if agent is not None:
-        chosen &= frame["agent"] == agent
-    return frame[chosen]
 
 
 def _mean_by_agent(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -8,8 +8,8 @@ import pytest
 from simworld.kernel import Group, Kernel
 from simworld.testing import CohortSuite
 from simworld.worlds.games import RepeatedGame
-from simworld_agents.classic import Always, Phase, Scheduled
-from simworld_agents.reservoir import ReservoirPlayers, Sentinel
+from simworld_agents.classic import Always, Grim, Phase, Scheduled, WinStayLoseShift
+from simworld_agents.reservoir import ReservoirPlayers, Sentinel, eigen_radius
 
 SMALL = {"units": 6, "epochs": 5, "warm_up": 20, "calibration": 20}
 
@@ -41,6 +41,13 @@ class TestPlayersOfSharedBodies(TestPlayers):
 class TestStaticPlayers(TestPlayers):
     def cohort(self):
         return ReservoirPlayers(**SMALL, governance="static")
+
+
+class TestPlayersWithAGauge(TestPlayers):
+    """Whose cost is told within the suite's few rounds."""
+
+    def cohort(self):
+        return ReservoirPlayers(**SMALL, gauge=7, filter="grim", relearn=True, habituation="lived", epoch=3)
 
 
 class Watch(ReservoirPlayers):
@@ -159,3 +166,76 @@ def test_defection_is_answered_and_forgiven():
     assert did[66:80].max() < 0.1
     assert alpha[120] > 0.7
     assert did[120:].mean() > 0.9
+
+
+# -- other filters ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("filter_", "like"), [("grim", Grim()), ("win_stay_lose_shift", WinStayLoseShift())])
+def test_a_pure_filter_is_its_classic_player(filter_, like):
+    schedule = Scheduled([Phase(7), Phase(3, 0.0), Phase(9)])
+    mind = play(Watch(**SMALL, governance="static", receptivity=0.0, filter=filter_), Group(schedule), horizon=19)
+    kernel = Kernel(RepeatedGame(), {"player": [Group(like, 1), Group(schedule, 1)]}, 3, 19)
+    like.did, act = [], like.act
+    like.act = lambda seen, seats: like.did.append(act(seen, seats)) or like.did[-1]
+    kernel.run()
+    assert np.array(mind.did)[:, 0].tolist() == [done["cooperate"][0] for done in like.did]
+    assert len(set(np.array(mind.did)[:, 0])) == 2
+
+
+# -- the gauge of complexity cost ------------------------------------------------------------------------------------
+
+
+def gauged(receptivity, **settings):
+    opponent = Scheduled([Phase(400, noise=0.2)])
+    mind = Watch(units=8, epochs=20, governance="static", receptivity=receptivity, gauge=300, **settings)
+    return play(mind, Group(opponent), horizon=305)
+
+
+def test_complexity_cost_is_told_once_when_the_rounds_are_over():
+    mind = gauged(0.5)
+    told = mind.mind_of("complexity")[:, 0]
+    assert np.flatnonzero(~np.isnan(told)).tolist() == [300]
+    raw, gaussian = (mind.mind_of(f"complexity_{f}")[300, 0] for f in ("raw", "gaussian"))
+    assert told[300] == max(0.0, raw)
+    assert gaussian > 0
+
+
+def test_not_to_listen_to_the_body_costs_more():
+    told = [gauged(alpha).mind_of("complexity")[300, 0] for alpha in (0.0, 1.0)]
+    assert told[0] > told[1] + 0.2
+
+
+def test_who_has_no_gauge_shows_no_cost():
+    assert "complexity" not in {f.name for f in ReservoirPlayers(**SMALL).mind}
+
+
+# -- controls ----------------------------------------------------------------------------------------------------------
+
+
+def body_of(**settings):
+    mind = play(Watch(**{**SMALL, "epochs": 40} | settings), Group(Always(1.0)), horizon=2)
+    return mind._reservoirs.bodies
+
+
+def test_controls_change_what_they_say_and_nothing_else():
+    plain, leaning, again = body_of(), body_of(lean=2.0), body_of(relearn=True)
+    assert leaning.offset == pytest.approx(plain.offset + 2.0)
+    assert np.array_equal(leaning.readout, plain.readout)
+    assert np.array_equal(again.recurrent, plain.recurrent)
+    assert not np.allclose(again.readout, plain.readout)
+
+
+def test_a_body_that_lives_by_its_own_receptivity_becomes_another():
+    held, lived, filtered = body_of(), body_of(habituation="lived"), body_of(habituation="lived", receptivity=0.0)
+    assert not np.allclose(held.recurrent, lived.recurrent)
+    assert np.allclose(held.recurrent, filtered.recurrent)  # the filter alone cooperates fully, as in the held drive
+
+
+def test_weights_that_change_at_every_step_end_where_those_that_change_by_batches_do():
+    """At one mode with the spectral radius of the clamp: the paper's text and the release's programs agree there."""
+    step = body_of(epoch=1, epochs=8000)
+    for body in (step, body_of(epoch=100, epochs=80)):
+        assert eigen_radius(body.recurrent)[0] == pytest.approx(0.99, abs=1e-6)
+        values = np.linalg.svd(body.recurrent[0], compute_uv=False)
+        assert values[0] ** 2 / (values**2).sum() > 0.9
