@@ -27,6 +27,8 @@ _REFRESH = 0.25
 _LOOK = 1.0
 """Seconds between looks into the run directory: its tables are flushed about as often."""
 _SERIES = 6
+_LEAST = 3
+"""Samples that an episode needs to take the place of another one on the screen."""
 _PLAIN_EVERY = 5.0
 
 
@@ -117,6 +119,8 @@ class LiveDisplay(_Polled):
         self._live: Live | None = None
         self._read: set[str] = set()
         self._episode: Episode | None = None
+        self._newest: Label | None = None
+        """The episode that was over last, as far as that is known."""
         self._looked = 0.0
 
     def open(self) -> None:
@@ -186,7 +190,10 @@ class LiveDisplay(_Polled):
         if labels and self._measures:
             # Without a word from the scenario, anew each time: a table that had no rows may have some now.
             watch = self._watch or watched(run, labels[0])
-            self._episode = read_episode(run, labels[0], self._measures, watch) or self._episode
+            found = read_episode(run, labels[0], self._measures, watch)
+            samples = 0 if found is None else max(map(len, found.series.values()))
+            if self._episode is None or self._episode.label == labels[0] or samples >= _LEAST:
+                self._episode = found or self._episode
 
     def _look_at_arms(self, run: Run) -> None:
         if not self._measures or "episodes" not in run.sizes():
@@ -199,7 +206,13 @@ class LiveDisplay(_Polled):
                 if last is not None:
                     self._read.add(label.id)
                     self._arms.setdefault(label.arm, []).append(last)
-                    self._episode = self._episode or read_episode(run, label, self._measures, self._watch)
+                    self._newest = label
+        # Short episodes are over before there is anything to read of them: then the last one that is over is shown.
+        running = {self._plan.labels[number][0] for number, _ in self._board.running()}
+        newest, shown = self._newest, None if self._episode is None else self._episode.label
+        if newest is not None and newest != shown and (shown is None or shown.id not in running):
+            watch = self._watch or watched(run, newest)
+            self._episode = read_episode(run, newest, self._measures, watch) or self._episode
 
 
 class _Plain(_Polled):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simworld.dashboard._render import number
-from simworld.dashboard._snapshot import Bars, Episode, Histogram, Said
+from simworld.dashboard._snapshot import Episode, Histogram, Lines, Said
+from simworld.dashboard._snapshot import Panel as Shown
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -169,7 +170,21 @@ def _line(name: str, values: Sequence[float], unit: str) -> Text:
     return line
 
 
-def _drawn(panel: Bars | Histogram | Said) -> Panel:
+def _each(panel: Lines) -> list[Text]:
+    """One line for each member."""
+    from rich.text import Text  # noqa: PLC0415
+
+    wide = max(len(who) for who, _ in panel.series)
+    lines = []
+    for who, values in panel.series:
+        blocks = (f"{sparkline(values, _SPARK):<{_SPARK}}", "cyan")
+        # Blocks are as high for a whim as for a change of heart: how far they reach is said beside them.
+        reach = (f"{' ' + panel.unit if panel.unit else ''}  {number(min(values))} to {number(max(values))}", "dim")
+        lines.append(Text.assemble(f"{who:<{wide}} ", blocks, (f" {number(values[-1])}", "bold"), reach))
+    return lines
+
+
+def _drawn(panel: Shown) -> Panel:
     from rich.text import Text  # noqa: PLC0415
 
     if isinstance(panel, Said):
@@ -177,6 +192,8 @@ def _drawn(panel: Bars | Histogram | Said) -> Panel:
             Text.assemble((f"{who}: ", "bold"), what, no_wrap=True, overflow="ellipsis") for who, what in panel.texts
         ]
         return _panel(_stacked(texts), panel.column, len(texts))
+    if isinstance(panel, Lines):
+        return _panel(_stacked(_each(panel)), panel.column, len(panel.series))
     if isinstance(panel, Histogram):
         most = max(panel.counts)
         blocks = "".join(_BLOCKS[min(7, int(8 * c / most))] if c else " " for c in panel.counts)

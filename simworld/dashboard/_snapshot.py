@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _BINS, _TEXTS, _ASKS, _ROWS = 24, 4, 2_000, 20_000
 _NOTES_PER_ASK = 6
+_FEW = 6
+"""Members whose numbers are shown one by one; those of more are a distribution."""
 _LONGEST = 400
 """Points of a series: more do not fit on any screen."""
 
@@ -49,12 +51,26 @@ class Histogram:
 
 
 @dataclass(frozen=True, slots=True)
+class Lines:
+    """A number of a few members over time."""
+
+    column: str
+    unit: str
+    series: tuple[tuple[str, tuple[float, ...]], ...]
+    """(who, values in order), for every member that has any."""
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """The latest texts of a few members."""
 
     column: str
     texts: tuple[tuple[str, str], ...]
     """(who, what)."""
+
+
+Panel: TypeAlias = Bars | Histogram | Lines | Said
+"""What is shown of one column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +82,7 @@ class Episode:
     series: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Samples of the shown measures, in order."""
     units: Mapping[str, str] = field(default_factory=dict)
-    panels: tuple[Bars | Histogram | Said, ...] = ()
+    panels: tuple[Panel, ...] = ()
     latency: tuple[float, float] | None = None
     """Median and 95th percentile of the seconds that models took for their latest answers."""
     faults: Mapping[str, int] = field(default_factory=dict)
@@ -156,7 +172,7 @@ class _Column:
         return [row for row in rows if row["end"] is None and row[self.field.name] is not None]
 
 
-def _panel(run: Run, episode: str, column: str) -> Bars | Histogram | Said | None:
+def _panel(run: Run, episode: str, column: str) -> Panel | None:
     """A panel for one column of a role, by the column's type; None if there is nothing to show."""
     role, _, name = column.partition(".")
     table = f"decisions.{role}"
@@ -164,7 +180,7 @@ def _panel(run: Run, episode: str, column: str) -> Bars | Histogram | Said | Non
     if schema is None or schema.get_field_index(name) < 0:
         return None
     found = _Column(run, episode, column, table, schema.field(name))
-    make = {"bars": _bars, "histogram": _histogram, "texts": _said}.get(_kind(found.field.type))
+    make = {"bars": _bars, "histogram": _numbers, "texts": _said}.get(_kind(found.field.type))
     return None if make is None else make(found)
 
 
@@ -173,6 +189,27 @@ def _said(column: _Column) -> Said | None:
     # The newest of each member.
     texts = {f"{role} {row['agent']}": str(row[name]) for row in column.rows() if row[name]}
     return Said(column.name, tuple(texts.items())[-_TEXTS:]) if texts else None
+
+
+def _numbers(column: _Column) -> Lines | Histogram | None:
+    """One by one where few members have this number, as that of a mind that one player has; else how it is spread."""
+    who = {row["agent"] for row in column.rows()}
+    return _histogram(column) if len(who) > _FEW else _lines(column)
+
+
+def _lines(column: _Column) -> Lines | None:
+    name = column.field.name
+    table = column.run.rows_of(column.table, column.episode, ["agent", "end", name])
+    if table is None:
+        return None
+    values = table[name].to_numpy().astype(np.float64)
+    agents, decided = table["agent"].to_numpy(), table["end"].is_null().to_numpy()
+    # A mind that does not have this number has nan, as has an observation before there is anything to see.
+    here = decided & np.isfinite(values)
+    role = column.table.removeprefix("decisions.")
+    members = np.unique(agents[here]).tolist()
+    series = tuple((f"{role} {member}", _series(values[here & (agents == member)])) for member in members)
+    return Lines(column.name, column.unit, series) if series else None
 
 
 def _histogram(column: _Column) -> Histogram | None:

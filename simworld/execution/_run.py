@@ -23,7 +23,7 @@ from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
-from simworld.gateway import STAND_IN, Spent
+from simworld.gateway import STAND_INS, Spent
 from simworld.recording import (
     Environment,
     EpisodeRow,
@@ -133,7 +133,7 @@ def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
 def _late(scenario: Scenario, earlier: Sequence[FoundRun]) -> dict[str, str]:
     """Claims that the first run of the same episodes did not make: to see them once more is no new evidence."""
     models = {model for models in models_of(scenario).values() for model in models}
-    if models - {STAND_IN} or scenario.model.people:
+    if models - STAND_INS or scenario.model.people:
         return {}  # a language model, or a person, may answer otherwise the next time
     for found in earlier:
         seen = read_manifest(found.path)

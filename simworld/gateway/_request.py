@@ -17,7 +17,7 @@ class ModelSpec:
     """A model, and how it is sampled: what a scenario says under ``models``."""
 
     model: str
-    """Name with its provider, as litellm writes it (``openai/gpt-4o-mini``), or ``stand-in/in-context``."""
+    """Name with its provider, as litellm writes it (``openai/gpt-4o-mini``), or a stand-in's."""
     temperature: float | None = None
     """Sampling temperature; the provider's own default if it is left out."""
     max_tokens: int = 500

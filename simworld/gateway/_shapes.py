@@ -1,7 +1,8 @@
-"""Values that fit the schema of an answer, by its shape: what the stand-in fills in."""
+"""Values that fit the schema of an answer, by its shape: what stand-ins fill in."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,12 @@ class Wanted:
             return round(x) if float(self.step).is_integer() else round(x, 12)
         digits = 1 if span > 10 else 3 if span >= 0.1 else 3 - math.floor(math.log10(span or 1.0))
         return min(self.high, max(self.low, round(x, digits)))
+
+
+def chance(text: str, seed: int, what: str) -> float:
+    """A number in [0, 1) that depends on prompt, seed and purpose alone."""
+    whole = f"{seed}\0{what}\0{text}"
+    return int.from_bytes(hashlib.blake2b(whole.encode(errors="replace"), digest_size=7).digest(), "big") / 2**56
 
 
 def wanted_in(schema: Mapping[str, Any]) -> list[Wanted]:

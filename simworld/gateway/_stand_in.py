@@ -1,4 +1,4 @@
-"""The stand-in: not a language model, but a small optimiser that reads a prompt and learns from the history in it.
+"""The stand-ins. The first: no language model, but a small optimiser that reads a prompt and learns from its history.
 
 ``stand-in/in-context`` needs no key and no network, and is a pure function of (messages, schema, seed). It knows
 nothing of any world. From the text it takes
@@ -14,21 +14,26 @@ These stand at the beginning of a line: what a persona says of goals and choices
 It then answers near the record that reached the goal best, at the vertex of a parabola through the best few where one
 number is asked for, and tries something nearby unless it is told to settle. That is in-context optimisation by a fixed
 rule: it shows what the plumbing does with answers that improve, and nothing about what a language model would say.
+
+The second, ``stand-in/reciprocal``, is in a file of its own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from simworld.gateway._reciprocal import NAME as RECIPROCAL
+from simworld.gateway._reciprocal import reciprocal_text
 from simworld.gateway._request import Completion, ModelFailure, Request
-from simworld.gateway._shapes import Path, Wanted, fill, wanted_in
+from simworld.gateway._shapes import Path, Wanted, chance, fill, wanted_in
 
 NAME = "stand-in/in-context"
+NAMES = frozenset({NAME, RECIPROCAL})
+"""All stand-ins."""
 
 _NUMBER = r"[-+]?\$?\d{1,3}(?:,\d{3})+(?:\.\d+)?|[-+]?\$?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
 _LIST = r"\[[^\[\]]*\]"
@@ -51,11 +56,11 @@ class _Record:
 
 def stand_in(model: str, request: Request) -> Completion | ModelFailure:
     """What the stand-in says to a request; unknown names are rejected."""
-    if model != NAME:
-        return ModelFailure("rejected", f"no such stand-in; accepted: {NAME}", retry=False)
-    text = answer_text(request)
+    if model not in NAMES:
+        return ModelFailure("rejected", f"no such stand-in; accepted: {', '.join(sorted(NAMES))}", retry=False)
+    text = answer_text(request) if model == NAME else reciprocal_text(request)
     words = sum(len(m["content"]) for m in request.messages)
-    return Completion(text, NAME, prompt_tokens=words // 4, completion_tokens=len(text) // 4)
+    return Completion(text, model, prompt_tokens=words // 4, completion_tokens=len(text) // 4)
 
 
 def answer_text(request: Request) -> str:
@@ -179,9 +184,7 @@ class _Answerer:
         return at
 
     def _uniform(self, what: str) -> float:
-        """A number in [0, 1) that depends on prompt, seed and purpose alone."""
-        text = f"{self._seed}\0{what}\0{self._text}"
-        return int.from_bytes(hashlib.blake2b(text.encode(errors="replace"), digest_size=7).digest(), "big") / 2**56
+        return chance(self._text, self._seed, what)
 
 
 def _read(wanted: Wanted, line: str) -> tuple[float, ...] | None:

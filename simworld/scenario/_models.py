@@ -13,6 +13,7 @@ WORD = r"^[A-Za-z][A-Za-z0-9_]{0,79}$"
 KIND = r"^\S+$"
 DOTTED = r"^[^\s.]+(\.[^\s.]+)*$"
 STAND_IN = "stand-in/in-context"
+STAND_INS = frozenset({STAND_IN, "stand-in/reciprocal"})
 MODEL = r"^[^\s@]+$"
 ADDRESS = r"^https?://[^@\s]+$"
 VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -23,7 +24,7 @@ ACCEPTED = {
     WORD: "letters, digits and _, a letter first (at most 80)",
     KIND: "a short name or module:Class",
     DOTTED: "a dotted key such as world.rate",
-    MODEL: "stand-in/in-context, or a model as litellm names it, such as openai/gpt-4o-mini",
+    MODEL: "stand-in/in-context, or stand-in/reciprocal, or a model as litellm names it, such as openai/gpt-4o-mini",
     ADDRESS: "an address such as http://127.0.0.1:8000/v1, without a name or a password in it",
     VARIABLE: "the name of an environment variable",
     COLUMN: "a column of a role, such as worker.obs.income",
@@ -37,7 +38,7 @@ Dotted: TypeAlias = Annotated[str, Field(pattern=DOTTED)]
 
 
 def _known_stand_in(name: str) -> str:
-    if name.startswith("stand-in/") and name != STAND_IN:
+    if name.startswith("stand-in/") and name not in STAND_INS:
         raise ValueError(f"found {name!r}; accepted: {ACCEPTED[MODEL]}")
     return name
 
@@ -104,7 +105,7 @@ class ModelBlock(BaseModel):
     model_config = _CLOSED
 
     model: ModelName
-    """stand-in/in-context, or a model as litellm names it: provider/name."""
+    """stand-in/in-context, stand-in/reciprocal, or a model as litellm names it: provider/name."""
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     """Sampling temperature; the provider's own default if it is left out."""
     max_tokens: Annotated[int, Field(ge=1)] = 500

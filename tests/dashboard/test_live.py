@@ -11,9 +11,10 @@ from rich.console import Console
 
 from simworld.dashboard import LiveDisplay, Progress, View, render_view
 from simworld.dashboard._live import bar, sparkline
-from simworld.dashboard._snapshot import Bars, Episode, Histogram, Label, Said
+from simworld.dashboard._snapshot import Bars, Episode, Histogram, Label, Lines, Said, read_episode
 from simworld.execution import Order, execute
 from simworld.scenario import load
+from simworld_analysis import open_run
 
 PROGRESS = Progress("study", "runs/x", 10, 4, 1, 0.45, 75.0, 92.0)
 EPISODE = Episode(
@@ -25,6 +26,7 @@ EPISODE = Episode(
         Bars("planner.act.rates", "fraction", ("0", "11,600"), (0.1, 0.37)),
         Histogram("worker.obs.income", "USD/year", 0.0, 90_000.0, (5, 3, 0, 1)),
         Said("worker.mind.thought", (("worker 7", "I try 44 hours"),)),
+        Lines("player.mind.receptivity", "", (("player 0", (0.85, 0.85, 0.05)),)),
     ),
     (0.0002, 0.0005),
     {"invalid": 3},
@@ -58,6 +60,7 @@ def test_everything_that_is_known_is_shown():
         "most: 5",
         "90,000+ USD/year",
         "worker 7: I try 44 hours",
+        "player 0 ██▁                0.05  0.05 to 0.85",
         "llm ██████████           4  n 2",
         "us  ████████████████████ 8  n 1",
         "120 asks, 4,500 tokens, $0.2500",
@@ -137,3 +140,43 @@ def test_a_run_is_watched_from_its_directory_while_it_grows(tmp_path, jobs, monk
     assert views[-1].asks > 4000
     # the arm that was over first has its result while the other goes on
     assert any("short" in v.arms and "long" not in v.arms for v in views)
+
+
+PLAYERS = """
+name: players
+world: {kind: repeated_game, repetitions: 1}
+roles:
+  player:
+    - {kind: brg, units: 6, epochs: 5, warm_up: 20, calibration: 20}
+    - {kind: scheduled, phases: [{rounds: 10}, {rounds: 20, level: 0}]}
+horizon: 25
+arms: {one: {}, other: {roles.player.1: {kind: always, level: 0.0}}}
+watch: [player.mind.receptivity, player.act.cooperate, player.obs.other, player.mind.nothing]
+"""
+
+
+def test_numbers_of_a_few_members_are_shown_one_by_one_and_over_time(tmp_path):
+    """A mind that one of the two has is not lost among those that do not have it."""
+    (tmp_path / "players.yaml").write_text(PLAYERS)
+    run = open_run(execute(Order(load(tmp_path / "players.yaml"), tmp_path / "runs")).run)
+    label = Label(run.table("episodes")["episode"][0], "one", 0)
+    receptivity, played, other = read_episode(run, label, ["cooperation"], run.manifest["watch"]).panels
+    ((who, values),) = receptivity.series
+    assert (who, len(values)) == ("player 0", 25)
+    assert values[9] > 0.8 > values[24]
+    assert [who for who, _ in played.series] == ["player 0", "player 1"]
+    assert played.series[1][1] == (1.0,) * 10 + (0.0,) * 15
+    assert other.series[0][1] == (1.0,) * 10 + (0.0,) * 14  # nothing is seen before the first round
+    text = shown(View(PROGRESS, Episode(label, 24, panels=(receptivity, played))))
+    assert "player.mind.receptivity" in text
+    assert "player 1 █████▁▁▁▁▁▁▁▁▁▁▁▁▁ 0  0 to 1" in text
+
+
+def test_of_episodes_too_short_to_be_seen_the_last_one_that_is_over_is_shown(tmp_path):
+    (tmp_path / "players.yaml").write_text(PLAYERS)
+    display = LiveDisplay(Console(file=io.StringIO(), width=120, force_terminal=True))
+    display.every = 3600  # it looks when it is told to
+    execute(Order(load(tmp_path / "players.yaml"), tmp_path / "runs"), display)
+    display._look()
+    assert display.view().episode.label.arm == "other"
+    assert [type(panel) for panel in display.view().episode.panels] == [Lines] * 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from simworld.execution import Order, execute
 from simworld.scenario import load
 from simworld_analysis import open_run
 
@@ -51,6 +53,18 @@ def test_every_command_names_a_model_that_a_scenario_accepts(tmp_path):
         scenario = load("tax_policy", [override])
         (model,) = {c.resolved["models"]["default"]["model"] for c in scenario.cells if "models" in c.resolved}
         assert model.partition("/")[0] in {"openai", "anthropic"}
+
+
+def test_the_arms_of_the_page_put_a_player_who_asks_where_another_one_sat(tmp_path):
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "llm_player" in b]
+    arms = yaml.safe_load(block)["arms"]
+    small = ["horizon=12", "episodes=1", "claims=[]", "models.default=stand-in/reciprocal"]
+    small += [f"roles.player.0.{key}" for key in ("units=6", "epochs=5", "warm_up=20", "calibration=20")]
+    scenario = load("brg/sentinel", [*small, f"arms={json.dumps(arms)}"])
+    run = open_run(execute(Order(scenario, tmp_path)).run)
+    asked = run.table("decisions.player", arms=True).query("arm == 'talks' and agent == 0 and end.isna()")
+    assert asked["act.cooperate"].tolist() == [1.0] * 12  # the other cooperates, too
+    assert len(run.table("asks")) == 12
 
 
 def test_the_page_shows_every_key_of_a_model():

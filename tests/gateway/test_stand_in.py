@@ -10,7 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from simworld.gateway import STAND_IN, Request, answer_text, read_answer
+from simworld.gateway import STAND_IN, STAND_INS, Request, answer_text, read_answer
+from simworld.gateway._stand_in import stand_in
+from simworld.scenario._models import STAND_INS as SCENARIOS
 
 PROMPT = (Path(__file__).parent / "prompt.txt").read_text()
 HOURS = {
@@ -181,3 +183,55 @@ def test_thousands_signs_and_spelling_are_read():
     text = "Goal: maximise net worth.\n- take_share = 0.2; net worth: $1,200\n- take share 0.4; net worth of $900\nChoose the best."
     schema = {"type": "object", "properties": {"take_share": {"type": "number", "minimum": 0, "maximum": 1}}}
     assert answer(text, schema)["take_share"] == 0.2
+
+
+# -- the second one --------------------------------------------------------------------------------------------------
+
+CHOICE = {"type": "object", "properties": {"thought": {"type": "string"}, "choice": {"enum": ["J", "F", "FF"]}}}
+SHARE = {"type": "object", "properties": {"choice": {"type": "number", "minimum": 0, "maximum": 1}}}
+
+
+def reciprocal(text, schema, seed=1):
+    outcome = stand_in("stand-in/reciprocal", Request([{"role": "user", "content": text}], schema, seed))
+    assert outcome.model == "stand-in/reciprocal"
+    value = json.loads(outcome.text)
+    assert read_answer(outcome.text, schema)[1] == ()
+    return value
+
+
+def many(text, schema):
+    return [reciprocal(text, schema, seed)["choice"] for seed in range(1000)]
+
+
+def test_it_gives_its_best_where_there_is_nothing_to_answer():
+    assert reciprocal("Hello.", CHOICE) == {"thought": "nothing to answer yet; I give my best", "choice": "J"}
+    assert set(many("your choice F", CHOICE)) == {"J"}
+    assert set(many("Hello.", SHARE)) == {1.0}
+
+
+def test_it_does_what_the_other_did_last_and_forgives_one_time_in_ten():
+    text = "- round 1: your choice J, the other's choice J\n- round 2: your choice J, the other's choice {}, payoff 0"
+    assert set(many(text.format("J"), CHOICE)) == {"J"}
+    for other, schema, best in (("F", CHOICE, "J"), ("FF", CHOICE, "J"), (0.25, SHARE, 1.0)):
+        chosen = many(text.format(other), schema)
+        assert set(chosen) == {other, best}
+        assert 70 < chosen.count(best) < 130
+    assert reciprocal(text.format("F"), CHOICE)["thought"] == "the other did F; I do the same"
+
+
+def test_a_mixture_is_answered_by_a_mixture():
+    kind = {"type": "object", "properties": {"choice": {"enum": ["J", "F"]}}}
+    assert 400 < many("the other's choice 40 % J", kind).count("J") < 520  # 0.4, and a tenth of the rest
+
+
+def test_whatever_else_is_asked_it_fits():
+    schema = {"type": "object", "properties": {"choice": CHOICE["properties"]["choice"], "why": {"type": "string", "maxLength": 9}, "votes": {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": 3}, "minItems": 2}}}  # fmt: skip
+    assert len(reciprocal("the other's choice 7, the other's votes [1, 2]", schema)["votes"]) == 2
+    outcome = stand_in("stand-in/reciprocal", Request([{"role": "user", "content": "Who are you?"}]))
+    assert outcome.text == "I am a stand-in, not a language model."
+
+
+def test_stand_ins_have_names_and_no_others():
+    assert STAND_INS == frozenset(SCENARIOS) == {STAND_IN, "stand-in/reciprocal"}
+    refused = stand_in("stand-in/gpt", Request([]))
+    assert str(refused) == "rejected: no such stand-in; accepted: stand-in/in-context, stand-in/reciprocal"
