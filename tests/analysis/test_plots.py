@@ -11,7 +11,16 @@ import pytest
 from scipy import stats
 
 from simworld_analysis import OpenError
-from simworld_analysis.plots import Plots, bands, distribution, figure_svg, intervals, over_time
+from simworld_analysis.plots import (
+    Plots,
+    bands,
+    column_bands,
+    distribution,
+    figure_svg,
+    intervals,
+    members_with,
+    over_time,
+)
 from simworld_analysis.plots._style import spread_out, tick_text
 
 
@@ -55,6 +64,37 @@ def test_points_are_last_samples_and_differences_are_by_seed(run, samples):
     (pairs,) = (line.get_xdata() for line in differences.lines if line.get_label() == "episodes")
     assert list(pairs) == pytest.approx([10.0] * 4)
     assert differences.get_title(loc="left") == "difference to plain, by seed"
+
+
+def test_a_column_of_decisions_is_drawn_by_member_or_as_their_mean(hand, decided):
+    """Two episodes of two arms, two members; the second one has no confidence."""
+    nan = float("nan")
+    parts = [
+        decided(
+            [0, 1] * 3,
+            [0, 0, 1, 1, 2, 2],
+            f"{arm}{seed}",
+            act_x=[b, b + 2, b + 1, b + 5, b, b],
+            mind_sure=[0.5, nan] * 3,
+        )
+        for arm, b in (("plain", 0.0), ("rich", 10.0))
+        for seed in range(2)
+    ]
+    rows = {name: [value for part in parts for value in part[name]] for name in parts[0]}
+    names = [f"{arm}{seed}" for arm in ("plain", "rich") for seed in range(2)]
+    episodes = {"episode": names, "arm": ["plain"] * 2 + ["rich"] * 2, "seed": [0, 1] * 2, "status": ["success"] * 4}
+    run = hand(episodes=episodes, decisions_player=rows)
+    assert members_with(run, "player.act.x") == [0, 1]
+    assert members_with(run, "player.mind.sure") == [0]
+    assert column_bands(run, "player.act.x")["rich"].mean.tolist() == [11.0, 13.0, 10.0]
+    assert column_bands(run, "player.act.x", agent=0, arms=["plain"])["plain"].mean.tolist() == [0.0, 1.0, 0.0]
+    (axes,) = run.plot.column("player.act.x", agent=1).axes
+    assert {line.get_label(): line.get_ydata().tolist() for line in axes.lines}["plain"] == [2.0, 5.0, 0.0]
+    assert axes.get_title(loc="left") == "player 1: act.x"
+    with pytest.raises(OpenError, match=r"no column 'player.act.y'; accepted: a role and its column"):
+        run.plot.column("player.act.y")
+    with pytest.raises(OpenError, match=r"'player.mind.sure' of member 1 has no number"):
+        run.plot.column("player.mind.sure", agent=1)
 
 
 def test_many_arms_have_a_panel_each_beside_the_first(hand):

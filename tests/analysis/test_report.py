@@ -212,6 +212,18 @@ def test_networks_where_members_choose_among_few(village, decided, joined):
     assert "walker, pace: a continuous number" in page
 
 
+def test_watched_columns_are_drawn_over_time(village, decided, joined):
+    rows = joined(*(decided([0, 1] * 2, [0, 0, 1, 1], f"e{i}", mind_calm=[0.5, 0.1, 0.6, 0.2]) for i in range(6)))
+    watch = ["walker.mind.calm", "walker.mind.brave"]
+    page = render_report(village({"watch": watch}, decisions_walker=rows))
+    assert "of member 0" in page
+    assert "of member 1" in page
+    assert "walker.mind.brave" in text_of(page)
+    assert "It has no numbers that could be drawn." in text_of(page)
+    crowd = joined(*(decided(list(range(5)), [0] * 5, f"e{i}", mind_calm=[0.5] * 5) for i in range(6)))
+    assert "of the mean over members" in render_report(village({"watch": watch[:1]}, decisions_walker=crowd))
+
+
 def test_a_measure_that_is_never_emitted_is_no_error(village):
     table = measures()
     page = text_of(render_report(village(measures=table | {"wealth": [float("nan")] * len(table["tick"])})))

@@ -7,10 +7,11 @@ colour vision, and the first arm, with which the others are compared, is grey ev
 
 from simworld_analysis.plots._accessor import Plots
 from simworld_analysis.plots._claims import intervals
+from simworld_analysis.plots._columns import column_bands, members_with
 from simworld_analysis.plots._data import Bands, bands
 from simworld_analysis.plots._distribution import distribution
 from simworld_analysis.plots._network import network
-from simworld_analysis.plots._over_time import over_time
+from simworld_analysis.plots._over_time import column_over_time, over_time
 from simworld_analysis.plots._style import MOST_VARIANTS
 from simworld_analysis.plots._svg import figure_svg
 
@@ -19,9 +20,12 @@ __all__ = [
     "Bands",
     "Plots",
     "bands",
+    "column_bands",
+    "column_over_time",
     "distribution",
     "figure_svg",
     "intervals",
+    "members_with",
     "network",
     "over_time",
 ]

@@ -23,6 +23,12 @@ class Plots:
 
         return over_time(self._run, name, arms)
 
+    def column(self, name: str, agent: int | None = None, arms: Sequence[str] | None = None) -> Figure:
+        """A column of decisions over time by arm. Errors as in ``simworld_analysis.plots.column_over_time``."""
+        from simworld_analysis.plots._over_time import column_over_time  # noqa: PLC0415
+
+        return column_over_time(self._run, name, agent, arms)
+
     def distribution(self, name: str, arms: Sequence[str] | None = None) -> Figure:
         """The episodes' last samples by arm. Errors as in ``simworld_analysis.plots.distribution``."""
         from simworld_analysis.plots._distribution import distribution  # noqa: PLC0415

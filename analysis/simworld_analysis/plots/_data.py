@@ -14,6 +14,7 @@ from simworld_analysis.statistics import Estimate, mean_interval, paired
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+    import pandas as pd
 
 _MOST_POINTS = 200
 
@@ -68,7 +69,8 @@ def variants(run: Run, arms: Sequence[str] | None = None) -> list[str]:
 
 def time_unit(run: Run) -> str:
     """Unit of the axis of time: that of the run's clock, or ``tick``."""
-    return run.units("measures").get("time", "") or "tick"
+    units = run.units("measures") if "measures" in run.tables else {}
+    return units.get("time", "") or "tick"
 
 
 def bands(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str, Bands]:
@@ -82,26 +84,42 @@ def bands(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str
     """
     if measure not in run.measures:
         raise OpenError(f"measure {measure!r} is not one over time; accepted: {', '.join(run.measures)}")
-    episodes = episode_table(run)
-    wanted = variants(run, arms)
-    timed = time_unit(run) != "tick"
-    samples = run.table("measures", ["episode", "tick", *(["time"] if timed else []), measure])
-    samples = samples[~np.isnan(samples[measure])]
-    samples["episode"] = samples["episode"].astype(str)
-    samples = samples.merge(episodes[["episode", "variant"]], on="episode")
-    if not len(samples):
+    columns = ["episode", "tick", *(["time"] if is_timed(run) else []), measure]
+    found = banded(run, run.table("measures", columns).rename(columns={measure: "value"}), arms)
+    if not found:
         raise OpenError(f"measure {measure!r} has no sample in any successful episode: there is nothing to draw")
+    return found
+
+
+def is_timed(run: Run) -> bool:
+    """Whether a tick has a length."""
+    return time_unit(run) != "tick"
+
+
+def banded(run: Run, samples: pd.DataFrame, arms: Sequence[str] | None) -> dict[str, Bands]:
+    """Bands by variant of numbers over time; empty if no successful episode has any.
+
+    Args:
+        run: The run.
+        samples: One row for each episode and tick: ``episode``, ``tick``, ``value``, and ``time`` where there is one.
+        arms: Arms or variants; all by default.
+    """
+    wanted = variants(run, arms)
+    samples = samples[~np.isnan(samples["value"])].assign(episode=lambda rows: rows["episode"].astype(str))
+    samples = samples.merge(episode_table(run)[["episode", "variant"]], on="episode")
+    if not len(samples):
+        return {}
     ticks = np.unique(samples["tick"].to_numpy())
     if len(ticks) > _MOST_POINTS:
         ticks = ticks[np.unique(np.linspace(0, len(ticks) - 1, _MOST_POINTS).round().astype(int))]
     x = ticks.astype(np.float64)
-    if timed:
+    if "time" in samples:
         clock = samples.drop_duplicates("tick").set_index("tick")["time"]
         x = clock.loc[ticks].to_numpy(dtype=np.float64)
     found = {}
     for variant in wanted:
         mine = samples[samples["variant"] == variant].sort_values("tick", kind="stable")
-        rows = [_at(one["tick"].to_numpy(), one[measure].to_numpy(), ticks) for _, one in mine.groupby("episode")]
+        rows = [_at(one["tick"].to_numpy(), one["value"].to_numpy(), ticks) for _, one in mine.groupby("episode")]
         found[variant] = _band(x, np.array(rows).reshape(len(rows), len(ticks)))
     return found
 

@@ -10,6 +10,7 @@ import numpy as np
 from simworld_analysis._open import Run
 from simworld_analysis._values import baselines, episode_table
 from simworld_analysis.plots import _style as s
+from simworld_analysis.plots._columns import column_bands, column_unit
 from simworld_analysis.plots._data import Bands, bands, time_unit, variants
 
 if TYPE_CHECKING:
@@ -39,13 +40,35 @@ def over_time(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figu
     Raises:
         OpenError: No such measure or arm, or no episode has succeeded.
     """
-    shown = variants(run, arms)[: s.MOST_VARIANTS]
-    found = bands(run, measure, shown)
+    found = bands(run, measure, variants(run, arms)[: s.MOST_VARIANTS])
+    return _figure(run, found, s.axis_label(measure, run.units("measures").get(measure, "")))
+
+
+def column_over_time(run: Run, column: str, agent: int | None = None, arms: Sequence[str] | None = None) -> Figure:
+    """A column of decisions over time, drawn as in ``over_time``.
+
+    Args:
+        run: The run.
+        column: A role and its column of numbers, such as ``player.mind.receptivity``.
+        agent: One member by its number; without it, the mean over all who have a number at a tick.
+        arms: As in ``over_time``.
+
+    Raises:
+        OpenError: No such column or arm, nobody has a number in it, or no episode has succeeded.
+    """
+    found = column_bands(run, column, agent, variants(run, arms)[: s.MOST_VARIANTS])
+    found = {variant: band for variant, band in found.items() if not np.isnan(band.mean).all()}
+    role, _, name = column.partition(".")
+    who = f"{role} {agent}: " if agent is not None else f"{role}: "
+    return _figure(run, found, who + s.axis_label(name, column_unit(run, column)))
+
+
+def _figure(run: Run, found: Mapping[str, Bands], label: str) -> Figure:
     with s.style():
         several = len(found) > _TOGETHER
         rows = -(-len(found) // _COLUMNS)
         figure = s.new_figure(s.WIDTH, _MARGIN + _PANEL * rows if several else 2.7, constrained=not several)
-        label, unit = s.axis_label(measure, run.units("measures").get(measure, "")), time_unit(run)
+        unit = time_unit(run)
         if several:
             _panels(figure, found, baselines(episode_table(run)), label, unit)
         else:

@@ -145,7 +145,7 @@ def page_of(run: Run) -> Page:
         tiles=tuple(_tiles(manifest, done, claims)),
         claims=claims,
         claims_picture=claims_picture(claims),
-        results=results_of(run, [str(m) for m in manifest.get("measures") or ()], stand_ins),
+        results=results_of(run, _texts(manifest, "measures"), stand_ins, _texts(manifest, "watch")),
         networks=networks_of(run, done.variants),
         happened=done,
         methods=methods_of(run, manifest, scenario, done, codebook),
@@ -239,3 +239,7 @@ def _reproduce(run: Run, manifest: Mapping[str, Any]) -> Reproduce:
         packages=tuple((str(k), str(v)) for k, v in (environment.get("packages") or {}).items()),
         digests=tuple((str(k), str(v)) for k, v in digests.items()),
     )
+
+
+def _texts(manifest: Mapping[str, Any], key: str) -> list[str]:
+    return [str(text) for text in manifest.get(key) or ()]

@@ -10,7 +10,15 @@ import numpy as np
 
 from simworld_analysis._open import OpenError, Run
 from simworld_analysis._values import episode_table
-from simworld_analysis.plots import MOST_VARIANTS, distribution, figure_svg, intervals, over_time
+from simworld_analysis.plots import (
+    MOST_VARIANTS,
+    column_over_time,
+    distribution,
+    figure_svg,
+    intervals,
+    members_with,
+    over_time,
+)
 from simworld_analysis.plots._data import Values, last_values
 from simworld_analysis.report._claims import Claims
 from simworld_analysis.report._facts import Variant
@@ -21,6 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_MEASURES = 8
+_ONE_BY_ONE = 2
+"""Members whose numbers are drawn one by one; those of more are a mean."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +81,20 @@ class Results:
     baseline: str = ""
     """With what all are compared; empty if they are compared with different ones."""
     pictures: tuple[tuple[Column, tuple[Picture, ...]], ...] = ()
+    watched: tuple[tuple[Column, tuple[Picture, ...]], ...] = ()
+    """Columns of decisions that the scenario watches."""
     notes: tuple[str, ...] = ()
     why_none: str = ""
 
 
-def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool]) -> Results:
+def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool], watched: Sequence[str] = ()) -> Results:
     """Means with intervals, paired differences and figures of a run's measures.
 
     Args:
         run: The run.
         named: The scenario's measures; the first few that the world emits if there are none.
         stand_ins: By variant, whether a stand-in answered there.
+        watched: Columns of decisions that the scenario watches.
     """
     try:
         emitted = run.measures if "measures" in run.tables else []
@@ -110,6 +123,7 @@ def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool]) ->
         differences=differences,
         baseline=bases[0] if len(bases) == 1 else "",
         pictures=tuple((column, tuple(_pictures(run, column, i))) for i, column in enumerate(columns)),
+        watched=tuple(_watched(run, name, i) for i, name in enumerate(watched)),
         notes=tuple(notes),
     )
 
@@ -182,6 +196,29 @@ def _pictures(run: Run, column: Column, place: int) -> list[Picture]:
         ),
     ]
     return [picture for picture in made if picture is not None]
+
+
+def _watched(run: Run, name: str, place: int) -> tuple[Column, tuple[Picture, ...]]:
+    """A column of decisions over time: of each member, or of all together."""
+    role, _, column = name.partition(".")
+    try:
+        members: Sequence[int | None] = members_with(run, name)
+        metadata = run.schema(f"decisions.{role}").field(column).metadata or {}
+    except OpenError:
+        return Column(name, "", ""), ()
+    one_by_one = len(members) <= _ONE_BY_ONE
+    caption = "Over time: means over episodes with 95 % t intervals"
+    made = [
+        _drawn(
+            lambda member=member: column_over_time(run, name, member),  # type: ignore[misc]
+            f"watched{place}-{member}",
+            name,
+            f"{caption}, of member {member}." if one_by_one else f"{caption}, of the mean over members.",
+        )
+        for member in (members if one_by_one else [None])
+    ]
+    heading = Column(name, "", metadata.get(b"meaning", b"").decode())
+    return heading, tuple(picture for picture in made if picture is not None)
 
 
 def _drawn(draw: Callable[[], Figure], name: str, what: str, caption: str) -> Picture | None:
