@@ -32,6 +32,7 @@ test: .venv/dev
 study: .venv/dev
 	$(BIN)/python -m benchmarks.studies.coverage
 	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m paper
+	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m benchmarks.studies.reservoir
 	$(BIN)/python -m benchmarks.studies.welfare_table
 	$(BIN)/python -m benchmarks.studies.planner_controls
 	$(BIN)/python -m benchmarks.studies.planner_search
