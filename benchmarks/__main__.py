@@ -15,6 +15,8 @@ MODULES = (
     "bench_recording",
     "bench_economy",
     "bench_games",
+    "bench_tournament",
+    "bench_crowd",
     "bench_asks",
     "bench_analysis",
     "bench_startup",

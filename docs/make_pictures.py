@@ -16,7 +16,7 @@ from simworld.dashboard import LiveDisplay, View, render_summary, render_view, s
 from simworld.execution import Order, execute, prompts_of
 from simworld.scenario import Scenario, load, scenario_digest
 from simworld.threads import pin_threads
-from simworld_analysis import open_run
+from simworld_analysis import Run, open_run
 from simworld_analysis.plots import figure_svg
 
 ROOT = Path(__file__).parents[1]
@@ -83,6 +83,26 @@ def the_study() -> None:
         save_figure("study_welfare", welfare, "Welfare by what the planner believes", made)
 
 
+def the_reservoirs() -> None:
+    """The figures of docs/studies/reservoir.md. Runs that `make study` has left are read, not made again."""
+    run, made = run_of("scenarios/brg/sentinel.yaml")
+    arms = ["sentinel", "tit_for_tat", "body_alone"]
+    action = run.plot.column("player.act.cooperate", agent=0, arms=arms)
+    save_figure("study_reservoir_action", action, "What a player with a sentinel plays, and those without", made)
+    receptivity = run.plot.column("player.mind.receptivity", agent=0, arms=["sentinel"])
+    save_figure("study_reservoir_receptivity", receptivity, "How far the body is listened to", made)
+    save_figure("study_reservoir_claims", run.plot.claims(), "Claims about the sentinel with their intervals", made)
+    run, made = run_of("scenarios/brg/graphs.yaml")
+    ring = run.plot.measure("cooperation", ["sentinel_ring", "body_ring", "filter_ring"])
+    save_figure("study_reservoir_graphs", ring, "Cooperation among their like on a ring", made)
+
+
+def run_of(name: str) -> tuple[Run, str]:
+    """A finished run of a shipped scenario, and what is noted of it."""
+    scenario = load(ROOT / name)
+    return open_run(execute(Order(scenario, ROOT / "runs", jobs=2)).run), made_from(scenario, name)
+
+
 def the_main_job() -> None:
     """A view of its dashboard, and its summary."""
     name = "scenarios/tax_policy.yaml"
@@ -101,6 +121,7 @@ def main() -> None:
     """Make all pictures."""
     pin_threads()
     the_study()
+    the_reservoirs()
     the_main_job()
     print(f"written: {PICTURES}")
 

@@ -190,7 +190,7 @@ ROWS = (
     ),
     Row(
         "sentinel minus tit for tat, readout pushed",
-        "F1: the same, readout pushed by 2",
+        "F1: the same, readout pushed by 3",
         "sentinel",
         lambda r: total(r).gap("pushed", "tit_for_tat"),
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from simworld.errors import ScenarioError
 from simworld.kernel import Field, Role, World
-from simworld.scenario import Found, find, known
+from simworld.scenario import Category, Found, find, known
 from simworld_analysis.measures import Measure, all_measures
 
 
@@ -23,11 +23,14 @@ def description(kind: str) -> dict[str, Any]:
     if kind in measures and kind not in {*known("world"), *known("agent")}:
         return _measure(measures[kind])
     found = _found(kind, measures)
+    # The schema is silent about defaults that are made anew for every object.
+    defaults = {name: {"default": default} for name, default in found.parameters.fill({}).items()}
+    declared: Any = found.parameters.schema.get("properties", {})
     told: dict[str, Any] = {
-        "kind": kind,
+        "kind": found.spelling,
         "category": found.category,
         "about": inspect.cleandoc(found.cls.__doc__ or ""),
-        "parameters": found.parameters.schema.get("properties", {}),
+        "parameters": {name: defaults.get(name, {}) | about for name, about in declared.items()},
     }
     if kind in measures:
         told["also"] = _measure(measures[kind])
@@ -84,20 +87,26 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _fields("", told["measures"])
 
 
+_ORDER: tuple[Category, Category] = ("world", "agent")
+
+
 def _found(kind: str, measures: Iterable[str]) -> Found:
     words = ["worlds", "agents", "scenarios", "measures", *known("world"), *known("agent"), *measures, "module:Class"]
     if ":" not in kind and kind not in words:
         near = difflib.get_close_matches(kind, words, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"accepted: {', '.join(words)}"
         raise ScenarioError(f"nothing is called {kind!r}; {hint}")
+    # One of a family of agents is not looked for among worlds first, where it would name a module.
+    of_agents = ":" in kind and kind.partition(":")[0] in known("agent")
+    first, second = _ORDER[::-1] if of_agents else _ORDER
     try:
-        return find("world", kind)
-    except ScenarioError as no_world:
+        return find(first, kind)
+    except ScenarioError as no_first:
         try:
-            return find("agent", kind)
-        except ScenarioError as no_agent:
+            return find(second, kind)
+        except ScenarioError as no_second:
             # Of module:Class, both say the same, or one of them that it is the other sort.
-            raise (no_world if ":" in kind else no_agent) from None
+            raise (no_first if ":" in kind else no_second) from None
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

@@ -17,7 +17,8 @@ def list_(what: str, as_json: bool) -> int:
     """List worlds, agents, scenarios and measures of the analysis, a line each; or all about one of them.
 
     WHAT is worlds, agents, scenarios, measures, a measure, or a kind: a world with its parameters, roles, fields and
-    measures, or an agent with its parameters and what it sees, does and shows. A kind may also be module:Class.
+    measures, or an agent with its parameters and what it sees, does and shows. A kind may also be module:Class, and
+    a family such as axelrod:<strategy> is named without the part in brackets.
     """
     if what not in _ALL:
         return _describe(what, as_json)

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from simworld.errors import ScenarioError
 from simworld.scenario._explain import Problem, Schema, explain, listing
 from simworld.scenario._models import STAND_IN, Core, ModelBlock
-from simworld.scenario._registry import Category, Found, find
+from simworld.scenario._registry import Category, Found, find, not_whole
 from simworld.scenario._yaml import Key
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -99,6 +99,8 @@ class Checker:
         found = self.find(block.category, kind)
         if isinstance(found, str):
             return None, [Problem(("kind",), found)]
+        if not found.whole:
+            return None, [Problem(("kind",), not_whole(found))]
         reserved = found.parameters.reserved
         given = {name: value for name, value in block.data.items() if name not in reserved}
         resolved, problems = found.parameters.check(given)

@@ -67,7 +67,7 @@ class GroupBlock(BaseModel):
     model_config = _OPEN
 
     kind: Kind
-    """Which mind: a registered short name, or module:Class."""
+    """Which mind: a registered short name, one of a registered family as in axelrod:TitForTat, or module:Class."""
     count: Annotated[int, Field(ge=0, le=100_000_000)] = 1
     """How many members."""
 

@@ -45,6 +45,8 @@ class Parameters:
     """Keys of the block that are not parameters."""
     schema: Schema
     """JSON schema of the model."""
+    fixed: tuple[tuple[str, str], ...] = ()
+    """Parameters that the kind itself says, with their values: a block cannot."""
 
     def check(self, given: Mapping[str, object]) -> tuple[dict[str, object] | None, list[Problem]]:
         """The parameters with defaults filled in, as plain sorted data, or what is wrong with them."""
@@ -89,7 +91,7 @@ class Parameters:
             Exception: Whatever the constructor raises.
         """
         model = self._validate(dict(given))
-        values = {name: getattr(model, _PREFIX + name) for name in self.names}
+        values = {name: getattr(model, _PREFIX + name) for name in self.names} | dict(self.fixed)
         signature = inspect.signature(self.cls)
         first = [values.pop(n) for n, p in signature.parameters.items() if p.kind is p.POSITIONAL_ONLY]
         return self.cls(*first, **values)
@@ -108,13 +110,17 @@ class Parameters:
 
 
 @functools.lru_cache(maxsize=512)
-def parameters_of(cls: type, reserved: tuple[str, ...]) -> Parameters:
+def parameters_of(cls: type, reserved: tuple[str, ...], fixed: tuple[tuple[str, str], ...] = ()) -> Parameters:
     """Read the parameters of a class from its constructor's signature.
 
     Raises:
         ScenarioError: A type cannot be read or cannot be checked, or a name is one of the reserved keys.
     """
     label = f"{cls.__module__}:{cls.__qualname__}"
+    signature = inspect.signature(cls).parameters
+    for name, _ in fixed:
+        if name not in signature:
+            raise ScenarioError(f"{label}: family is {name!r}; accepted: a parameter of its constructor")
     try:
         hints = _hints(cls)
     except Exception as error:
@@ -122,8 +128,8 @@ def parameters_of(cls: type, reserved: tuple[str, ...]) -> Parameters:
     docs = _described(cls)
     fields: dict[str, Any] = {}
     names = []
-    for name, parameter in inspect.signature(cls).parameters.items():
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    for name, parameter in signature.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name in dict(fixed):
             continue
         if name in reserved:
             raise ScenarioError(f"{label}: a parameter is called {name!r}, which is a key of the block itself")
@@ -136,7 +142,7 @@ def parameters_of(cls: type, reserved: tuple[str, ...]) -> Parameters:
     except (PydanticUserError, pydantic_core.SchemaError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise ScenarioError(f"{label}: the type of a parameter cannot be checked: {reason}") from error
-    return Parameters(cls, model, tuple(names), reserved, schema)
+    return Parameters(cls, model, tuple(names), reserved, schema, fixed)
 
 
 def _field(cls: type, name: str, parameter: inspect.Parameter, doc: str | None) -> Any:

@@ -2,6 +2,9 @@
 
 A scenario may import what it names (``module:Class``, or whatever an installed package has registered), so loading
 one runs code: a scenario is as trusted as the programs on this machine. Read a stranger's before you load it.
+
+A registered class may stand for a family: its attribute ``family`` names a parameter, a text, that is written behind
+the short name, as in ``axelrod:TitForTat``.
 """
 
 from __future__ import annotations
@@ -44,7 +47,19 @@ class Found:
     cls: type
     """The class."""
     parameters: Parameters
-    """What its constructor takes."""
+    """What its constructor takes, but for what the kind itself says."""
+    family: str = ""
+    """The parameter that is written behind the short name, if the class stands for a family."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be built: of a family, it must be said which one is meant."""
+        return not self.family or bool(self.kind.partition(":")[2])
+
+    @property
+    def spelling(self) -> str:
+        """How a scenario writes it, such as ``always`` or ``axelrod:<strategy>``."""
+        return self.kind if self.whole else f"{self.kind.partition(':')[0]}:<{self.family}>"
 
     @property
     def summary(self) -> str:
@@ -54,19 +69,19 @@ class Found:
 
 
 def find(category: Category, kind: str) -> Found:
-    """Find a class by its short name or as ``module:Class``; this imports its module.
+    """Find a class by its short name, as one of a family, or as ``module:Class``; this imports its module.
 
     Raises:
         ScenarioError: The kind is unknown, its module cannot be imported, or it is the wrong sort of class.
     """
-    if ":" in kind:
-        reference, owner = kind, ""
-    else:
-        entry = _entry(category, kind)
-        reference = entry.value.partition("[")[0].strip()
-        owner = f" (registered by {entry.dist.name})" if entry.dist is not None else ""
-    cls = _import(category, reference, f"kind {kind!r}{owner}")
-    return Found(category, kind, cls, parameters_of(cls, _RESERVED[category]))
+    name, colon, which = kind.partition(":")
+    cls = _registered(category, name) if not colon or name in known(category) else None
+    family = getattr(cls, "family", "")
+    if cls is None or (colon and not family):
+        # What is registered and no family leaves its name to a module.
+        cls, family = _import(category, kind, f"kind {kind!r}"), ""
+    fixed = ((family, which),) if family else ()
+    return Found(category, kind, cls, parameters_of(cls, _RESERVED[category], fixed), family)
 
 
 def import_beside(folder: str | os.PathLike[str]) -> None:
@@ -80,12 +95,14 @@ def import_beside(folder: str | os.PathLike[str]) -> None:
 
 
 def kinds(category: Category) -> dict[str, str]:
-    """All registered short names of a category with the first line of each docstring; this imports each.
+    """All registered kinds of a category, as they are written, with the first line of each docstring.
+
+    This imports each. A family is one entry: ``axelrod:<strategy>``.
 
     Raises:
         ScenarioError: One of them cannot be imported or is the wrong sort of class.
     """
-    return {kind: find(category, kind).summary for kind in known(category)}
+    return {found.spelling: found.summary for found in (find(category, kind) for kind in known(category))}
 
 
 def known(category: Category) -> list[str]:
@@ -106,6 +123,8 @@ def build(found: Found, params: Mapping[str, object], where: str = "") -> object
         ScenarioError: A parameter is unknown, missing or not accepted, or the constructor refuses the values.
     """
     start = f"{where}: " if where else ""
+    if not found.whole:
+        raise ScenarioError(f"{start}{not_whole(found)}")
     problems = found.parameters.check(params)[1]
     if problems:
         first = problems[0]
@@ -115,6 +134,17 @@ def build(found: Found, params: Mapping[str, object], where: str = "") -> object
     except (ValueError, UserError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ScenarioError(f"{start}{found.kind}: {reason}") from error
+
+
+def not_whole(found: Found) -> str:
+    """What is wrong with a kind that says the family, and not which of it."""
+    return f"found {found.kind!r}, which is a family; accepted: {found.spelling}"
+
+
+def _registered(category: Category, kind: str) -> type:
+    entry = _entry(category, kind)
+    owner = f" (registered by {entry.dist.name})" if entry.dist is not None else ""
+    return _import(category, entry.value.partition("[")[0].strip(), f"kind {kind!r}{owner}")
 
 
 def _entry(category: Category, kind: str) -> EntryPoint:

@@ -25,13 +25,17 @@ def schema() -> dict[str, object]:
 def _choice(category: Category, block: Mapping[str, object], definitions: dict[str, object]) -> dict[str, object]:
     """A block as one of the registered kinds, or any class by its module."""
     options: list[object] = []
+    families = []
     for kind in known(category):
         found = find(category, kind)
         name = f"{category}.{kind}"
+        families += [] if found.whole else [kind]
         definitions[name] = _kind(found, block, definitions)
         options.append({"$ref": f"#/$defs/{name}"})
     properties = dict(_mapping(block["properties"]))
-    properties["kind"] = {**_mapping(properties["kind"]), "pattern": ":"}
+    # What is written as one of a family is that, and no class of a module: its parameters are known.
+    start = f"^(?!({'|'.join(families)}):).*" if families else ""
+    properties["kind"] = {**_mapping(properties["kind"]), "pattern": f"{start}:"}
     options.append({**block, "title": "module:Class", "properties": properties})
     return {"anyOf": options, "description": block["description"]}
 
@@ -41,13 +45,14 @@ def _kind(found: Found, block: Mapping[str, object], definitions: dict[str, obje
     prefix = f"{found.category}.{found.kind}."
     for name, below in _mapping(own.get("$defs", {})).items():
         definitions[prefix + name] = _renamed(below, prefix)
-    named = {"kind": {**_mapping(_mapping(block["properties"])["kind"]), "const": found.kind}}
-    del named["kind"]["pattern"]
+    written = dict(_mapping(_mapping(block["properties"])["kind"]))
+    del written["pattern"]
+    named = {"kind": written | ({"const": found.kind} if found.whole else {"pattern": rf"^{found.kind}:\S+$"})}
     properties = {**_mapping(block["properties"]), **named, **_mapping(_renamed(own.get("properties", {}), prefix))}
     required = own.get("required", [])
     assert isinstance(required, list)
     return {
-        "title": found.kind,
+        "title": found.spelling,
         "description": found.summary,
         "type": "object",
         "properties": properties,

@@ -12,7 +12,7 @@ from simworld.execution import prompts_of
 from simworld.scenario import ScenarioFile, load, scenario_digest
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SHOWN = re.compile(r"<!-- file: (\S+) -->\n```\w+\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from simworld.errors import ScenarioError
-from simworld.scenario import build, find, kinds, schema
+from simworld.scenario import build, find, kinds, resolve_text, schema
 
 CODE = '''
 from dataclasses import dataclass
@@ -38,6 +40,35 @@ class Stranger(Agent):
     """How it feels."""
     def act(self, seen, seat): return {}
 '''
+
+
+FAMILY = """
+from dataclasses import dataclass
+from typing import ClassVar
+from simworld.kernel import Agent
+
+@dataclass
+class Mime(Agent):
+    '''One who imitates.'''
+    family: ClassVar[str] = "whom"
+    whom: str
+    loud: bool = False
+    def act(self, seen, seat): return {}
+
+class Lost(Agent):
+    family = "home"
+    def act(self, seen, seat): return {}
+
+@dataclass
+class Alone(Agent):
+    name: str = ""
+    def act(self, seen, seat): return {}
+"""
+
+
+@pytest.fixture
+def mimes(plugins):
+    plugins("mimes", FAMILY, agent__mime="mimes:Mime", agent__lost="mimes:Lost", agent__mimes="mimes:Alone")
 
 
 @pytest.fixture
@@ -112,3 +143,55 @@ def test_the_schema_knows_the_parameters_of_every_kind():
     assert {"$ref": "#/$defs/agent.stranger"} in definitions["GroupBlock"]["anyOf"]
     assert all("description" in declared for declared in whole["properties"].values())
     assert whole["additionalProperties"] is False
+
+
+@pytest.mark.usefixtures("mimes")
+def test_one_of_a_family_is_named_behind_the_colon():
+    found = find("agent", "mime:Chaplin")
+    assert (found.kind, found.spelling, found.parameters.names) == ("mime:Chaplin", "mime:Chaplin", ("loud",))
+    made = build(found, {"loud": True})
+    assert (made.whom, made.loud) == ("Chaplin", True)
+    with pytest.raises(ScenarioError, match=r"^whom: unknown key; accepted: kind, count, loud$"):
+        build(found, {"whom": "Keaton"})
+
+
+@pytest.mark.usefixtures("mimes")
+@pytest.mark.parametrize("kind", ["mime", "mime:"])
+def test_a_family_alone_is_nobody(kind, refused):
+    found = find("agent", kind)
+    assert found.spelling == "mime:<whom>"
+    message = rf"found {kind!r}, which is a family; accepted: mime:<whom>"
+    with pytest.raises(ScenarioError, match=f"^x: {message}$"):
+        build(found, {}, "x")
+    assert message in refused(f"world: {{kind: @Town}}\nroles: {{worker: {{kind: '{kind}', whom: me}}}}\nhorizon: 5\n")
+
+
+@pytest.mark.usefixtures("mimes")
+def test_what_is_no_family_leaves_its_name_to_a_module():
+    assert find("agent", "mimes:Alone").family == ""
+    with pytest.raises(
+        ScenarioError, match=r"^mimes:Lost: family is 'home'; accepted: a parameter of its constructor$"
+    ):
+        find("agent", "lost:there")
+
+
+def test_a_scenario_with_one_of_a_family_loads_to_the_same_written_out(plugins, scenario):
+    plugins("mimes", FAMILY, agent__mime="mimes:Mime")
+    loaded = scenario("world: {kind: @Town}\nroles: {worker: {kind: mime:Chaplin}}\nhorizon: 5\n")
+    (cell,) = loaded.cells
+    assert cell.seatings[0].build().whom == "Chaplin"
+    assert cell.resolved["roles"]["worker"] == [{"kind": "mime:Chaplin", "count": 1, "loud": False}]
+    assert scenario(resolve_text(loaded)).cells[0].digest == cell.digest
+
+
+def test_families_in_lists_and_in_the_schema(plugins):
+    plugins("mimes", FAMILY, agent__mime="mimes:Mime")
+    assert kinds("agent") == {"mime:<whom>": "One who imitates."}
+    definitions = schema()["$defs"]
+    mime = definitions["agent.mime"]
+    assert (mime["title"], mime["required"]) == ("mime:<whom>", ["kind"])
+    assert "whom" not in mime["properties"]
+    for kind, known, module in (("mime:Chaplin", True, False), ("mime", False, False), ("mimes:Mime", False, True)):
+        anything = definitions["GroupBlock"]["anyOf"][-1]["properties"]["kind"]["pattern"]
+        assert bool(re.search(mime["properties"]["kind"]["pattern"], kind)) is known
+        assert bool(re.search(anything, kind)) is module

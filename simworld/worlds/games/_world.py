@@ -138,17 +138,21 @@ class RepeatedGame(World):
         played[members] = self._realised(wanted, members, turn)
         payoff, other = self._table.play(played)
         paid = np.flatnonzero(~np.isnan(payoff))
-        # Who had nobody to play with remembers the round before.
-        for memory, now in ((self._own, played), (self._other, other), (self._payoff, payoff)):
-            memory[paid] = now[paid]
         self._rounds[paid] += 1
+        if len(paid) == len(payoff):
+            self._own, self._other, self._payoff = played, other, payoff
+        else:
+            # Who had nobody to play with remembers the round before.
+            for memory, now in ((self._own, played), (self._other, other), (self._payoff, payoff)):
+                memory[paid] = now[paid]
+            played, other, payoff = played[paid], other[paid], payoff[paid]
         if not len(paid):
             return
-        turn.reward("player", paid, payoff[paid])
+        turn.reward("player", paid, payoff)
         turn.emit(
-            cooperation=float(played[paid].mean()),
-            payoff=float(payoff[paid].mean()),
-            disagreement=float(np.abs(played[paid] - other[paid]).mean()),
+            cooperation=float(played.mean()),
+            payoff=float(payoff.mean()),
+            disagreement=float(np.abs(played - other).mean()),
         )
 
     def _realised(self, wanted: FloatArray, members: Members, turn: Turn) -> FloatArray:

@@ -356,7 +356,7 @@ CHECKS = [
         0.0,
         1e-9,
     ),
-    Check("F1", "sentinel minus tit for tat, readout pushed by 2", "below 0", partial(_edge, 2.0), -50, 0),
+    Check("F1", "sentinel minus tit for tat, readout pushed by 3", "below 0", partial(_edge, 3.0), -50, 0),
     Check(
         "F2",
         "tit for tat times 0.98 minus the sentinel",
