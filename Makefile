@@ -7,11 +7,12 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 
-.PHONY: help run test study bench pictures clean
+.PHONY: help run test games study bench pictures clean
 
 help:
 	@echo "make run    the tax-policy society, offline, with its summary on screen"
 	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
+	@echo "make games  the Axelrod library (0.9 GB, for axelrod:<strategy>), and the tests that need it"
 	@echo "make study  slow scientific studies (the tables that the docs quote)"
 	@echo "make bench  speed, as ratios against peers in the same run"
 	@echo "make pictures  the pictures of README and docs, from real runs"
@@ -28,6 +29,10 @@ test: .venv/dev
 	$(BIN)/pytest -n 2
 	$(BIN)/python tests/wheel.py
 	@cat .pytest_cache/not_run 2>/dev/null || true
+
+games: .venv/dev
+	$(PIP) --editable '.[dev,games]'
+	$(BIN)/pytest -n 2 tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
 
 study: .venv/dev
 	$(BIN)/python -m benchmarks.studies.coverage

@@ -69,29 +69,18 @@ class Chain:
         if len(noted) > _FOLD:
             # A world of callback entries alone may note without end before the next link.
             noted[:] = [b"folded", sha256(b"".join(noted)).digest()]
-        noted.append(_sized(ascii((kind, *names, len(values))).encode()))
-        noted.extend(_sized(_bytes(v)) for v in values)
+        noted.extend(_parts(kind, names, *values))
 
     def close(self, tick: int, priority: int) -> bytes:
         """Take everything noted into a new link."""
-        if self._drawn:
-            self._note_drawn()
-        noted = self._noted
-        noted.append(_END(tick, priority))
-        noted.append(self.link)
-        self.link = sha256(b"".join(noted)).digest()
+        digest = sha256(b"".join(self._noted))
         self._noted = []
-        return self.link
-
-    def _note_drawn(self) -> None:
         for address in sorted(self._drawn, key=repr):
-            pairs = self._drawn[address]
-            members, values = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
-            if len(pairs) > 1:
-                order = np.argsort(members)
-                members, values = members[order], values[order]
-            self.note("drew", address, members, values)
-        self._drawn.clear()
+            # One by one: the first moment of a large society may draw gigabytes.
+            digest.update(b"".join(_drew(address, self._drawn.pop(address))))
+        digest.update(_END(tick, priority) + self.link)
+        self.link = digest.digest()
+        return self.link
 
     def _decided(self, tick: int, role: Role, acts: Acts) -> None:
         values = [acts.seen[f.name] for f in role.obs] + [acts.done[f.name] for f in role.act]
@@ -101,6 +90,20 @@ class Chain:
         else:
             since = np.broadcast_to(acts.since, acts.members.shape)
             self.note("resumed", (role.name, *acts.mind), acts.members, since, *values)
+
+
+def _drew(address: tuple[str | int, ...], pairs: Sequence[tuple[Members, Array]]) -> list[bytes]:
+    """All that was drawn at an address, in order of the members."""
+    members, values = pairs[0] if len(pairs) == 1 else map(np.concatenate, zip(*pairs, strict=True))
+    if len(pairs) > 1:
+        order = np.argsort(members)
+        members, values = members[order], values[order]
+    return _parts("drew", address, members, values)
+
+
+def _parts(kind: str, names: Sequence[str | int], *values: Array) -> list[bytes]:
+    """A note as bytes: every part comes with its length."""
+    return [_sized(ascii((kind, *names, len(values))).encode()), *(_sized(_bytes(v)) for v in values)]
 
 
 def _folded(values: Array) -> Array:

@@ -291,7 +291,8 @@ def _merged(roster: Roster, parts: Sequence[Part]) -> Acts | None:
         return both[0][1] if both else None
     role, all_acts = roster.role, [a for _, a in both]
     members = np.concatenate([a.members for a in all_acts])
-    order = np.argsort(members)
+    # What is put together are runs in order: a stable sort merges them.
+    order = np.argsort(members, kind="stable")
     ticks = {a.since for a in all_acts}
     since = ticks.pop() if len(ticks) == 1 else np.concatenate([np.full(len(a), a.since) for a in all_acts])[order]
     freeze(members := members[order])
@@ -309,6 +310,8 @@ def _merged(roster: Roster, parts: Sequence[Part]) -> Acts | None:
         acts.seen[field.name] = np.concatenate(columns)[order]
     acts.done = {f.name: np.concatenate([a.done[f.name] for a in all_acts])[order] for f in role.act}
     acts.mind = _merged_minds(all_acts, order)
+    if not any(a.faults for a in all_acts):
+        return acts
     starts = np.cumsum([0, *map(len, all_acts)])
     place_of = np.argsort(order)
     acts.faults = {

@@ -205,9 +205,11 @@ class ReservoirPlayers(Cohort):
         reservoirs = self._reservoirs
         state = np.zeros((len(places), self.units), dtype=reservoirs.dtype)
         full = np.ones(len(places), dtype=reservoirs.dtype)
+        # All who are due are not named once more: the chain keeps who drew, for each of these many draws.
+        some = None if len(places) == len(seats.members) else places
         states, actions = np.zeros_like(state), np.zeros_like(full)
         for step in range(steps):
-            noise = seats.draw(f"{stream}/{step}", "normal", (self.units,), places)
+            noise = seats.draw(f"{stream}/{step}", "normal", (self.units,), some)
             state = reservoirs.moved(rows, state, full, full, noise.astype(reservoirs.dtype, copy=False))
             states += state
             actions += reservoirs.says(rows, state)
@@ -220,9 +222,10 @@ class ReservoirPlayers(Cohort):
         full = np.ones(len(places), dtype=reservoirs.dtype)
         state = np.zeros((len(places), self.units), dtype=reservoirs.dtype)
         states = np.empty((len(places), self.gauge, self.units))
+        some = None if len(places) == len(seats.members) else places
         for step in range(-self.warm_up, self.gauge):
             own = full if step < 0 else reservoirs.says(rows, state)
-            noise = seats.draw(f"alone/{step}", "normal", (self.units,), places)
+            noise = seats.draw(f"alone/{step}", "normal", (self.units,), some)
             state = reservoirs.moved(rows, state, own, full, noise.astype(reservoirs.dtype, copy=False))
             if step >= 0:
                 states[:, step] = state
