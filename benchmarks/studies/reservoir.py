@@ -276,6 +276,19 @@ def print_claims(runs: Mapping[str, Run], console: Console) -> None:
     console.print(table)
 
 
+def print_field(run: Run, console: Console) -> None:
+    """Mean payoff of a round by opponent."""
+    opponent = "param.roles.player.1.kind"
+    frame = find_measure("mean_between").of(run, role="player", column="reward", agent=0)
+    episodes = run.table("episodes", ["episode", "arm", opponent]).astype(str)
+    means = frame.merge(episodes, on="episode").pivot_table(index=opponent, columns="arm", values="value")
+    table = Table("payoff of a round against", *(str(arm) for arm in means.columns))
+    for name, row in means.iterrows():
+        table.add_row(str(name), *(f"{value:.3f}" for value in row))
+    table.add_row("all", *(f"{value:.3f}" for value in means.mean()))
+    console.print(table)
+
+
 def print_modes(runs: Mapping[str, Run], console: Console) -> None:
     """The paper's numbers, with its streams, and with our chance and true eigenvalues."""
     from paper import CHECKS  # noqa: PLC0415  belongs to the tests
@@ -290,12 +303,14 @@ def print_modes(runs: Mapping[str, Run], console: Console) -> None:
 
 
 def main() -> None:
-    """Run all, or those that are named, and print both tables."""
+    """Run all, or those that are named, and print what came of it."""
     pin_threads()
     names = sys.argv[1:] or sorted(path.stem for path in FOLDER.glob("*.yaml"))
     runs = runs_of(names, Path("runs"))
     console = wide_console()
     print_claims(runs, console)
+    if "axelrod_field" in runs:
+        print_field(runs["axelrod_field"], console)
     print_modes(runs, console)
 
 
