@@ -62,13 +62,20 @@ class Seats:
         self._draw = draw
 
     def draw(
-        self, stream: str, method: str = "uniform", width: tuple[int, ...] = (), places: Members | None = None
+        self,
+        stream: str,
+        method: str = "uniform",
+        width: tuple[int, ...] = (),
+        places: Members | None = None,
+        numbers: Members | None = None,
     ) -> Array:
         """Addressed draws, float64 of shape (n, *width); a second draw names another stream.
 
-        With ``places``, sorted, for the members at these places alone.
+        With ``places``, sorted, for the members at these places alone. With ``numbers``, sorted and different, by these
+        instead of the members' own: what belongs to a player who has many seats is the player's, whatever the seats.
         """
         members = self.members if places is None else self.members[places]
+        members = members if numbers is None else numbers
         return self._draw(method, f"{self.role.name}/{stream}", self.tick, members, width)
 
     def draw_one(self, place: int, stream: str, method: str, width: tuple[int, ...]) -> Array:

@@ -401,8 +401,16 @@ def test_how_much_a_column_varies_and_when_it_gets_somewhere(hand, decided):
     assert ticks_until(run, "player", "act.x", 0.85, since=1)["value"].tolist() == [2.0]
     assert ticks_until(run, "player", "act.x", 0.85, since=3)["value"].tolist() == [0.0]
     assert ticks_until(run, "player", "act.x", 0.85, until=3)["value"].tolist() == [3.0]  # never: all of it
+    assert ticks_until(run, "player", "act.x", 0.95, until=99)["value"].tolist() == [5.0]  # it ends before
     with pytest.raises(NotApplicableError, match="there are no decisions from tick 9 on"):
         ticks_until(run, "player", "act.x", 0.85, since=9)
+
+
+def test_texts_are_not_added_up(hand, decided):
+    run = hand(decisions_player=decided([0] * 2, range(2), mind_thought=["so", "so"]))
+    for column in ("mind.thought", "end", "tick"):
+        with pytest.raises(NotApplicableError, match=f"column '{column}' of decisions.player has no numbers"):
+            mean_between(run, "player", column)
 
 
 def test_free_energy_weighs_cost_against_payoff(hand, decided):

@@ -93,6 +93,8 @@ def test_a_column_of_decisions_is_drawn_by_member_or_as_their_mean(hand, decided
     assert axes.get_title(loc="left") == "player 1: act.x"
     with pytest.raises(OpenError, match=r"no column 'player.act.y'; accepted: a role and its column"):
         run.plot.column("player.act.y")
+    with pytest.raises(OpenError, match=r"no column 'player.tick'"):
+        run.plot.column("player.tick")
     with pytest.raises(OpenError, match=r"'player.mind.sure' of member 1 has no number"):
         run.plot.column("player.mind.sure", agent=1)
 

@@ -27,14 +27,14 @@ class TitForTat(Cohort):
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:  # noqa: ARG002
         """The other's last action."""
         other = seen["other"]
-        return {"cooperate": self.scale * np.where(np.isnan(other), self.first, other)}
+        return {"cooperate": np.where(np.isnan(other), self.first, self.scale * other)}
 
 
 @dataclass(eq=False)
 class ExponentialAverage(Cohort):
     """Plays an exponential moving average of what the other played (Body-Reservoir Governance, experiment 10)."""
 
-    sees = ("other",)
+    sees = ("other", "rounds")
     does = ("cooperate",)
 
     memory: Share = 0.9
@@ -45,17 +45,21 @@ class ExponentialAverage(Cohort):
     def __post_init__(self) -> None:
         """Begin without seats."""
         self._last = Memory(self.first)
+        self._rounds = Memory(0.0)
 
     def join(self, seats: Seats) -> None:
         """Everybody starts from the same."""
         self._last.make_room(seats.rows)
+        self._rounds.make_room(seats.rows)
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """The average, moved a little towards what the other did."""
         other, last = seen["other"], self._last.values
         before = last[seats.rows]
-        now = np.where(np.isnan(other), before, self.memory * before + (1.0 - self.memory) * other)
-        last[seats.rows] = now
+        # Who has sat a round out has seen nothing new.
+        heard = (seen["rounds"] > self._rounds.values[seats.rows]) & ~np.isnan(other)
+        now = np.where(heard, self.memory * before + (1.0 - self.memory) * other, before)
+        last[seats.rows], self._rounds.values[seats.rows] = now, seen["rounds"]
         return {"cooperate": now}
 
 

@@ -28,6 +28,8 @@ class Gauge:
     def read(self, rows: npt.NDArray[np.int64], rounds: Array, state: Array) -> tuple[Array, Array, Array]:
         """Complexity cost: raw, clipped at zero, and of normal distributions; nan but for those whose time is up.
 
+        The last is nan, too, where there are fewer rounds than units.
+
         Args:
             rows: Places of seats that have just played a round, shape (n,).
             rounds: How many each has played, shape (n,).

@@ -81,7 +81,8 @@ class ReservoirPlayers(Cohort):
     bodies: Literal["own"] | Annotated[int, Gt(0)] = "own"
     """Whether every player has a body of its own, or so many are shared in turn within the group."""
     gauge: Literal[0] | Annotated[int, Gt(6)] = 0
-    """Rounds after which the complexity cost of all states so far is told, once; 0 is never."""
+    """Rounds after which the complexity cost of all states so far is told, once, in the decision that follows them: the
+    horizon must be longer. 0 is never."""
     precision: Literal["double", "single"] = "double"
     """Of states and weights while playing; bodies are developed in double precision."""
 
@@ -121,6 +122,8 @@ class ReservoirPlayers(Cohort):
         self._usual_state = np.zeros((0, self.units), dtype)
         self._usual_body, self._alpha = np.zeros(0, dtype), np.zeros(0, dtype)
         self._rounds = np.zeros(0, dtype=np.int64)
+        self._fresh = np.zeros(0, dtype=bool)
+        """Who has not decided yet."""
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """Blend the body's action with the other's last one."""
@@ -130,7 +133,8 @@ class ReservoirPlayers(Cohort):
         rows: Members | slice = slice(None) if len(seats.rows) == len(self._reservoirs) else seats.rows
         played = seen["rounds"] > self._rounds[rows]
         # Nobody's state moves without a round; in their first decision all are ready as they are.
-        due = played | (seen["rounds"] == 0)
+        due = played | self._fresh[rows]
+        self._fresh[rows] = False
         state = self._moved(rows, seen, played, seats)
         body = self._reservoirs.says(rows, state)
         cognitive = self._filter.says(rows, seen["own"], seen["other"]).astype(body.dtype)
@@ -179,9 +183,11 @@ class ReservoirPlayers(Cohort):
         reservoirs = self._reservoirs
         key = players if self.bodies == "own" else players % self.bodies
         _, first = np.unique(key, return_index=True)
-        unknown = np.sort([place for place in first.tolist() if int(key[place]) not in self._known])
+        unknown = np.array([place for place in first.tolist() if int(key[place]) not in self._known], dtype=np.int64)
         if len(unknown):
-            drawn = seats.draw("body", places=places[unknown])
+            unknown = unknown[np.argsort(players[unknown])]
+            # By the player's number: it has the same body however many seats it takes, and whoever else there is.
+            drawn = seats.draw("body", numbers=players[unknown])
             self._known |= {int(key[place]): len(self._known) + n for n, place in enumerate(unknown.tolist())}
             reservoirs.add_bodies(develop(tuple((drawn * 2.0**53).astype(np.int64).tolist()), self._how))
         before = len(reservoirs)
@@ -197,6 +203,7 @@ class ReservoirPlayers(Cohort):
         self._usual_body = np.concatenate([self._usual_body, usual_body])
         self._alpha = np.concatenate([self._alpha, np.full(len(places), self.receptivity, reservoirs.dtype)])
         self._rounds = np.concatenate([self._rounds, np.zeros(len(places), dtype=np.int64)])
+        self._fresh = np.concatenate([self._fresh, np.ones(len(places), dtype=bool)])
 
     def _cooperative(
         self, rows: Members | slice, places: Members, seats: Seats, stream: str, steps: int

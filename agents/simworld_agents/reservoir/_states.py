@@ -78,7 +78,7 @@ class Reservoirs:
 
 
 def _shared(body: Body, place: int, state: Array) -> Array:
-    """W x for many states of one body, in blocks of one size: whoever else is there changes no bit."""
+    """W x for many states of one body, in blocks of one size: how many others share it changes no bit."""
     n, d = state.shape
     blocks = np.zeros((-(-n // _BLOCK), _BLOCK, d), dtype=state.dtype)
     blocks.reshape(-1, d)[:n] = state

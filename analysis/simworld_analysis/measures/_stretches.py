@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _WHO = ["episode", "agent"]
+_NUMERIC = {"double", "float", "int64", "int32", "int16", "int8", "bool"}
+"""Names of Arrow types."""
 
 
 @measure("individual", "payoff", {"decisions.{role}": ("reward",)})
@@ -33,7 +35,7 @@ def mean_between(
 
     One row for each agent of each episode, or for one agent by its number; from tick ``since`` to before ``until``.
     """
-    frame = _between(decisions(run, role, [column]), agent, since, until)
+    frame = _between(_numbers(run, role, column), agent, since, until)
     return frame.groupby(_WHO)[column].mean().rename("value").reset_index()
 
 
@@ -46,7 +48,7 @@ def variance_between(
     It is the mean square distance from their own mean: of all that was done, not an estimate from a sample. One row for
     each agent of each episode, or for one agent by its number; from tick ``since`` to before ``until``.
     """
-    frame = _between(decisions(run, role, [column]), agent, since, until)
+    frame = _between(_numbers(run, role, column), agent, since, until)
     return frame.groupby(_WHO)[column].var(ddof=0).rename("value").reset_index()
 
 
@@ -56,13 +58,13 @@ def ticks_until(
 ) -> pd.DataFrame:
     """Ticks from ``since`` until a column of numbers is ``reaches`` or more in an agent's decisions.
 
-    The length of the stretch where it never is: such a number is a lower bound. One row for each agent of each episode,
-    or for one agent by its number; from tick ``since`` to before ``until`` (without it, to its last decision).
+    Up to the end of its last decision in the stretch where it never is: such a number is a lower bound. One row for
+    each agent of each episode, or for one agent by its number; from tick ``since`` to before ``until``.
     """
-    frame = _between(decisions(run, role, [column]), agent, since, until)
+    frame = _between(_numbers(run, role, column), agent, since, until)
     if not len(frame):
         raise NotApplicableError(f"ticks_until: there are no decisions from tick {since} on in {role!r}")
-    end = int(frame["tick"].max()) + 1 if until is None else until
+    end = frame.groupby(_WHO)["tick"].transform("max") + 1
     there = frame["tick"].where(frame[column] >= reaches, end)
     return (there.groupby([frame[w] for w in _WHO]).min() - since).astype(float).rename("value").reset_index()
 
@@ -84,9 +86,18 @@ def free_energy(
 
     Source: Nakamura, arXiv 2602.20846, eq. 24.
     """
-    frame = _between(decisions(run, role, ["reward", cost]), agent, 0, None)
+    frame = _between(_numbers(run, role, "reward", cost), agent, 0, None)
     means = frame.groupby(_WHO)[["reward", cost]].mean()
     return (weight * means[cost] - means["reward"]).rename("value").reset_index()
+
+
+def _numbers(run: Run, role: str, *columns: str) -> pd.DataFrame:
+    """The decisions of a role with columns of numbers."""
+    keys = ("episode", "tick", "agent", "end")
+    for column in columns:
+        if column in keys or str(run.schema(f"decisions.{role}").field(column).type) not in _NUMERIC:
+            raise NotApplicableError(f"column {column!r} of decisions.{role} has no numbers that could be added up")
+    return decisions(run, role, columns)
 
 
 def _between(frame: pd.DataFrame, agent: int | None, since: int, until: int | None) -> pd.DataFrame:

@@ -52,7 +52,8 @@ def column_bands(
 def _numbers(run: Run, column: str) -> pd.DataFrame:
     role, _, name = column.partition(".")
     table = f"decisions.{role}"
-    if table not in run.tables or name not in run.schema(table).names:
+    keys = ("episode", "tick", "time", "agent", "end")
+    if table not in run.tables or name in keys or name not in run.schema(table).names:
         raise OpenError(f"there is no column {column!r}; accepted: a role and its column, such as player.act.cooperate")
     timed = is_timed(run) and "time" in run.schema(table).names
     frame = run.table(table, ["episode", "tick", *(["time"] if timed else []), "agent", "end", name])

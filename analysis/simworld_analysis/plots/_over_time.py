@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simworld_analysis._open import Run
+from simworld_analysis._open import OpenError, Run
 from simworld_analysis._values import baselines, episode_table
 from simworld_analysis.plots import _style as s
 from simworld_analysis.plots._columns import column_bands, column_unit
@@ -58,6 +58,8 @@ def column_over_time(run: Run, column: str, agent: int | None = None, arms: Sequ
     """
     found = column_bands(run, column, agent, variants(run, arms)[: s.MOST_VARIANTS])
     found = {variant: band for variant, band in found.items() if not np.isnan(band.mean).all()}
+    if not found:
+        raise OpenError(f"column {column!r} has no number in these arms: there is nothing to draw")
     role, _, name = column.partition(".")
     who = f"{role} {agent}: " if agent is not None else f"{role}: "
     return _figure(run, found, who + s.axis_label(name, column_unit(run, column)))

@@ -88,6 +88,8 @@ class RepeatedGame(World):
         if self.game == "public_goods":
             if players % self.group_size:
                 raise ValueError(f"{players} players; accepted: a multiple of group_size, which is {self.group_size}")
+        elif self.pairing == "matching" and self.repetitions > 1:
+            raise ValueError(f"repetitions: found {self.repetitions}; accepted: 1, for pairing 'matching'")
         elif self.pairing == "halves" and players % 2:
             raise ValueError(f"{players} players; accepted: an even number, for pairing 'halves'")
         elif self.pairing in GRAPHS and not self.links < max(players, 1):

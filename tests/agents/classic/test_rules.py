@@ -75,6 +75,7 @@ def letters(played):
 def test_tit_for_tat():
     assert letters(sheet(TitForTat(), "CDDCDC")) == "CCDDCD"
     assert sheet(TitForTat(first=0.0, scale=0.5), "C8D") == [0.0, 0.5, 0.4]
+    assert sheet(TitForTat(first=0.9, scale=0.5), "CC") == [0.9, 0.5]  # what it plays first is not scaled
 
 
 def test_grim_never_forgives():
@@ -114,3 +115,19 @@ def test_an_average_recovers_as_late_as_the_paper_says(memory, rounds):
 
 def test_always_does():
     assert sheet(Always(0.3), "CDC") == [0.3] * 3
+
+
+def test_an_average_hears_a_round_once_however_long_it_sits_out():
+    seen, did = [], []
+
+    class Watch(ExponentialAverage):
+        def act(self, what, seats):
+            done = super().act(what, seats)
+            seen.append(what["rounds"][0])
+            did.append(done["cooperate"][0])
+            return done
+
+    groups = {"player": [Group(Watch(0.5), 1), Group(Always(0.0), 2)]}
+    Kernel(RepeatedGame(pairing="matching"), groups, 7, 12).run()
+    assert did == [0.5**n for n in seen]
+    assert len(set(seen)) < 12

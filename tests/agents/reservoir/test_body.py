@@ -128,6 +128,19 @@ def test_neighbours_are_those_of_a_search_one_by_one():
     assert knn_divergence(one, other).raw == pytest.approx(4 / 60 * total + np.log(60 / 59))
 
 
+def test_close_states_are_told_apart_wherever_they_are():
+    one, other = chance(31).normal(size=(200, 3)), chance(32).normal(size=(150, 3))
+    known = knn_divergence(one, other).raw
+    assert knn_divergence(0.9 + 1e-8 * one, 0.9 + 1e-8 * other).raw == pytest.approx(known, abs=1e-3)
+
+
+def test_normal_distributions_without_full_rank_have_no_divergence():
+    few = chance(33).normal(size=(2, 20, 30))
+    flat = chance(34).normal(size=(2, 90, 4)) * [1.0, 1.0, 1.0, 0.0]
+    assert np.isnan(gaussian_divergence(*few).raw)
+    assert np.isnan(gaussian_divergence(*flat).raw)
+
+
 def test_duplicates_and_too_few_states():
     same = np.zeros((10, 2))
     assert np.isfinite(knn_divergence(same, same).raw)

@@ -118,6 +118,18 @@ def test_a_player_has_one_body_and_a_state_for_each_partner():
     assert len(mind._reservoirs.bodies) == 1
 
 
+def test_a_player_has_its_body_whatever_seats_there_are():
+    """Neither more partners, nor a seat for all of them, nor a player who comes last, give it another one."""
+    pair, four = {"pairing": "ring", "links": 2}, {"pairing": "round_robin"}
+    found = []
+    for world, others in ((pair, 0), (pair | {"seats": "player"}, 0), (four, 0), (four, 2)):
+        mind = Watch(**SMALL)
+        groups = {"player": [Group(mind, 4), *([Group(Always(), others)] if others else [])]}
+        Kernel(RepeatedGame(**world), groups, 3, 2).run()
+        found.append(mind._reservoirs.bodies.recurrent)
+    assert all(np.array_equal(found[0], body) for body in found[1:])
+
+
 def test_shared_bodies_are_taken_in_turn_and_do_what_own_ones_do():
     own, shared = Watch(**SMALL), Watch(**SMALL, bodies=4)
     world = {"pairing": "halves"}
@@ -146,6 +158,14 @@ def test_who_sits_out_keeps_its_state():
     assert len(idle) > 3
     assert np.array_equal(says[idle], says[idle - 1])
     assert (np.diff(says)[np.diff(rounds) == 1] != 0).all()
+
+
+def test_who_sits_out_first_is_not_alarmed_twice():
+    mind = Watch(**SMALL, theta=0.0, eta_up=0.01)
+    Kernel(RepeatedGame(pairing="matching"), {"player": [Group(mind, 1), Group(Always(0.0), 2)]}, 7, 9).run()
+    rounds = np.array([seen["rounds"][0] for seen in mind.seen])
+    assert (np.diff(mind.mind_of("receptivity")[:, 0])[np.diff(rounds) == 0] == 0).all()
+    assert rounds[1] == 0  # with this seed it sits out at once
 
 
 def test_frozen_baselines_do_not_get_used_to_an_attack():

@@ -263,3 +263,9 @@ def test_a_schedule_keeps_to_its_phases_and_its_noise_is_the_same_whoever_it_mee
     assert set(met[5:]) == {0.0, 1.0}
     assert (met[5:] == 0).mean() == pytest.approx(0.3, abs=0.1)
     assert np.array_equal(met, run_against(MemoryOne()))
+
+
+def test_matching_is_played_once():
+    """Several at a time would pair players with themselves."""
+    with pytest.raises(ValueError, match="repetitions: found 2; accepted: 1, for pairing 'matching'"):
+        RepeatedGame(pairing="matching", repetitions=2).check({"player": 4})
