@@ -11,6 +11,7 @@ import pytest
 
 from simworld_analysis import OpenError, open_run
 from simworld_analysis.report import render_report, write_report
+from simworld_analysis.report._parameters import parameters_of
 from simworld_analysis.report._words import number, plain, without_paths
 from simworld_analysis.statistics import mean_interval, paired
 
@@ -142,6 +143,21 @@ def test_a_stand_in_is_called_one_wherever_its_arm_is(village):
         assert not re.search(r'<th scope="row">plain <span class="tag">', table)
     assert re.search(r'<table class="claims">.*?<span class="tag">stand-in</span>', body, flags=re.DOTALL)
     assert "not a language model" in text_of(page)
+
+
+def test_an_arm_changes_the_group_at_its_place_alone():
+    groups = [{"kind": "slow", "pace": 1}, {"kind": "slow", "pace": 2}]
+    arms = {
+        "swap": {"roles.walker.0": {"kind": "quick"}},
+        "tune": {"roles.walker.1.pace": 9},
+        "all": {"roles.walker.pace": 7},
+    }
+    found = parameters_of({"roles": {"walker": groups}, "arms": arms})
+    told = {name: dict(zip(found.differing, values, strict=True)) for name, values in found.arms}
+    assert told["swap"]["walker[0].kind"] == "quick"
+    assert ("walker[1].kind", "slow") in found.common
+    assert [told["tune"][f"walker[{n}].pace"] for n in (0, 1)] == ["1", "9"]
+    assert [told["all"][f"walker[{n}].pace"] for n in (0, 1)] == ["7", "7"]
 
 
 def test_parameters_and_methods_come_from_the_resolved_scenario(village):

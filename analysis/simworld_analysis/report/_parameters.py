@@ -71,10 +71,25 @@ def _changed(scenario: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, 
         *path, last = str(key).split(".")
         nodes: list[Any] = [changed]
         for part in path:
-            inner = [node.setdefault(part, {}) for node in nodes if isinstance(node, dict)]
-            # Of several who play a role, all are meant.
-            nodes = [one for node in inner for one in (node if isinstance(node, list) else [node])]
+            nodes = [inner for node in nodes for inner in _below(node, part)]
         for node in nodes:
-            if isinstance(node, dict):
-                node[last] = value
+            _put(node, last, value)
     return changed
+
+
+def _below(node: Any, part: str) -> list[Any]:
+    """What a part of a dotted key leads to: of several groups the one at that place, or else all of them."""
+    if isinstance(node, list):
+        if part.isdecimal():
+            return node[int(part) : int(part) + 1]
+        return [inner for one in node for inner in _below(one, part)]
+    return [node.setdefault(part, {})] if isinstance(node, dict) else []
+
+
+def _put(node: Any, last: str, value: Any) -> None:
+    if isinstance(node, list) and last.isdecimal():
+        node[int(last) : int(last) + 1] = [copy.deepcopy(value)]
+        return
+    for one in node if isinstance(node, list) else [node]:
+        if isinstance(one, dict):
+            one[last] = copy.deepcopy(value)
