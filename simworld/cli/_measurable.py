@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from simworld.scenario import Scenario
     from simworld_analysis.grammar import Claim
 
-_LEADS = ("obs", "act")
-"""Columns that a role declares; those of minds and of the kernel are not known here."""
+_LEADS = ("obs", "act", "mind")
+"""Columns that roles and minds declare; those of the kernel are the same everywhere."""
 
 
 def check_claims(scenario: Scenario) -> None:
@@ -29,18 +29,20 @@ def check_claims(scenario: Scenario) -> None:
 
     worlds = [cell.build_world() for cell in scenario.cells]
     emitted = {f.name for world in worlds for f in world.measures}
-    roles = {role.name: role for world in worlds for role in world.roles}
+    roles = {role.name: _columns(role) for world in worlds for role in world.roles}
+    for role, columns in _shown(scenario).items():
+        roles.setdefault(role, []).extend(columns)
     problems = []
     for number, block in enumerate(scenario.model.claims):
         claim = parse_claim(block.as_data())
-        for key, message in _problems(claim, emitted, roles):
+        for key, message in [*_problems(claim, emitted, roles), *_unrecorded(claim, scenario)]:
             where = scenario.place(("claims", number, key))
             problems.append(f"{where}: claims.{number}.{key}: {message} (claim {claim.name!r})")
     if problems:
         raise ScenarioError("\n".join(problems))
 
 
-def _problems(claim: Claim, emitted: set[str], roles: dict[str, Role]) -> Iterator[tuple[str, str]]:
+def _problems(claim: Claim, emitted: set[str], roles: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
     """What is wrong with one claim: (key, message)."""
     from simworld_analysis import OpenError  # noqa: PLC0415
     from simworld_analysis.measures import find_measure, lacking_option, needed, wrong_option  # noqa: PLC0415
@@ -75,21 +77,46 @@ def _problems(claim: Claim, emitted: set[str], roles: dict[str, Role]) -> Iterat
         if name not in roles:
             yield "of" if "role" in claim.of else "measure", f"there is no role {name!r}; accepted: {', '.join(roles)}"
             continue
-        yield from _missing(claim, columns, roles[name])
+        yield from _missing(claim, columns, roles[name], name)
 
 
-def _missing(claim: Claim, columns: list[str], role: Role) -> Iterator[tuple[str, str]]:
+def _missing(claim: Claim, columns: list[str], have: list[str], role: str) -> Iterator[tuple[str, str]]:
     """Columns that the table of a role will not have."""
-    declared = {"obs": role.obs, "act": role.act}
-    have = [f"{lead}.{field.name}" for lead, fields in declared.items() for field in fields]
     for column in columns:
         lead = column.partition(".")[0]
         if column in have or (lead not in _LEADS and ("." in column or column in _OWN)):
             continue
         yield (
             "of" if claim.of else "measure",
-            (f"{claim.measure} needs the column {column!r}; role {role.name!r} has {', '.join(have)}"),
+            (f"{claim.measure} needs the column {column!r}; role {role!r} has {', '.join(have)}"),
         )
+
+
+def _unrecorded(claim: Claim, scenario: Scenario) -> Iterator[tuple[str, str]]:
+    """Roles that are recorded in no cell."""
+    role = claim.of.get("role")
+    if isinstance(role, str) and all(cell.record.get(role, 1) == 0 for cell in scenario.cells):
+        yield "of", f"decisions of role {role!r} are not recorded; accepted: record.{role} that is not none"
+
+
+def _columns(role: Role) -> list[str]:
+    """What a role declares."""
+    return [f"{lead}.{f.name}" for lead, fields in (("obs", role.obs), ("act", role.act)) for f in fields]
+
+
+def _shown(scenario: Scenario) -> dict[str, list[str]]:
+    """What the minds of each role show, in any cell."""
+    found: dict[str, list[str]] = {}
+    known: set[str] = set()
+    for cell in scenario.cells:
+        for seating in cell.seatings:
+            key = repr((seating.role, seating.kind, seating.parameters))
+            if key in known:
+                continue
+            known.add(key)
+            names = found.setdefault(seating.role, [])
+            names.extend(n for f in seating.build().mind if (n := f"mind.{f.name}") not in names)
+    return found
 
 
 _OWN = ("episode", "tick", "time", "agent", "reward", "fault", "end", "decision", "since")

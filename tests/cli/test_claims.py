@@ -164,6 +164,11 @@ def test_a_claim_made_afterwards_never_holds(here):
             "measure: effort, at: max, of: {role: player, action: throw}, compare",
             "claims.0.at: found 'max'; accepted: nothing, as effort is one number for each episode",
         ),
+        (
+            "measure: mean_throw, compare",
+            "measure: mean_between, of: {role: player, column: mind.calm}, compare",
+            "mean_between needs the column 'mind.calm'; role 'player' has obs.round, act.throw",
+        ),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "validate"])
@@ -215,3 +220,15 @@ def test_claims_on_a_part_of_the_episodes_are_provisional(here):
     assert "provisional: 24 of 40 episodes are not over" in judged.stdout
     verdicts = json.loads(simworld("claims", run_of(path), "--json", cwd=path).stdout)
     assert {(v["verdict"], v["complete"]) for v in verdicts} == {("holds", False)}
+
+
+def test_decisions_that_are_not_recorded_cannot_be_measured(here):
+    path = here(
+        STUDY.replace(
+            "measure: mean_throw, compare", "measure: mean_between, of: {role: player, column: reward}, compare"
+        )
+    )
+    assert simworld("validate", "dice.yaml", cwd=path).returncode == 0
+    unseen = simworld("validate", "dice.yaml", "--set", "record.player=none", cwd=path)
+    assert unseen.returncode == 2
+    assert "decisions of role 'player' are not recorded; accepted: record.player that is not none" in unseen.stderr
