@@ -28,6 +28,15 @@ from simworld_analysis.measures import find_measure
 
 FOLDER = Path(__file__).parents[2] / "scenarios" / "brg"
 JOBS = 2
+PHASES = (
+    ("cooperation", 0, 500),
+    ("defection", 500, 550),
+    ("cooperation again", 550, 1050),
+    ("noise", 1050, 1250),
+    ("cooperation at last", 1250, 1750),
+    ("all", 0, 1750),
+)
+"""Of the schedule of experiment 6, in rounds."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,9 @@ def receptivity(run: Run, since: int, until: int) -> Values:
     return measured(run, "mean_between", role="player", column="mind.receptivity", since=since, until=until)
 
 
-def total(run: Run) -> Values:
+def total(run: Run, since: int = 0, until: int | None = None) -> Values:
     """Payoffs."""
-    return measured(run, "total_payoff")
+    return measured(run, "total_payoff", since=since, until=until)
 
 
 @dataclass(frozen=True)
@@ -91,10 +100,12 @@ class Row:
     """A number of the paper, the check of paper mode that has it, and how a scenario's run gives it."""
 
     check: str
-    """How the check of paper mode begins; empty if there is none."""
+    """How the check of paper mode begins."""
     says: str
     scenario: str
     of: Callable[[Run], float]
+    control: bool = False
+    """Ours: the paper has no such number."""
 
 
 ROWS = (
@@ -112,44 +123,47 @@ ROWS = (
     ),
     Row(
         "variance, filter over body: ratio of means",
-        "variance, filter over body: of means",
+        "variance of the action, filter over body: ratio of means",
         "complexity",
         lambda r: variance(r).ratio("filter_alone", "body_alone"),
     ),
     Row(
         "the same, median",
-        "the same: median over seeds",
+        "the same: median of the seeds' ratios",
         "complexity",
         lambda r: variance(r).median_ratio("filter_alone", "body_alone"),
     ),
     Row(
         "the same ratio without habituation",
-        "the same of means, no habituation",
+        "variance, filter over body: ratio of means, without habituation",
         "complexity",
         lambda r: variance(r).ratio("filter_alone", "fresh"),
+        control=True,
     ),
     Row(
         "ratio of variances, over that",
-        "F3: that ratio over the one with a readout learned again",
+        "the ratio with habituation, over that with a readout that learned again after it (F3)",
         "complexity",
         lambda r: variance(r).ratio("relearned", "body_alone"),
+        control=True,
     ),
     Row(
         "Gaussian cost at receptivity 1",
-        "F4: Gaussian cost, body minus 0.7",
+        "complexity cost by normal distributions, body minus 0.7 (F4)",
         "complexity",
         lambda r: cost(r, "complexity_gaussian").gap("body_alone", "a070"),
+        control=True,
     ),
     Row(
         "body alone: mean in the block",
-        "block: body alone plays",
+        "in a block of defection: the body alone plays",
         "perturbation",
         lambda r: action(r, 200, 300).mean("body_alone"),
     ),
-    Row("half body: mean", "block: half of it plays", "perturbation", lambda r: action(r, 200, 300).mean("half")),
+    Row("half body: mean", "half of it plays", "perturbation", lambda r: action(r, 200, 300).mean("half")),
     Row(
         "sentinel: mean in the block",
-        "block: the sentinel plays",
+        "the sentinel plays",
         "perturbation",
         lambda r: action(r, 200, 300).mean("sentinel"),
     ),
@@ -191,36 +205,47 @@ ROWS = (
     ),
     Row(
         "sentinel minus tit for tat, readout pushed",
-        "F1: the same, readout pushed by 3",
+        "sentinel minus tit for tat, readout pushed to cooperation by 3 (F1)",
         "sentinel",
         lambda r: total(r).gap("pushed", "tit_for_tat"),
+        control=True,
     ),
     Row(
         "tit for tat times 0.98",
-        "F2: tit for tat times 0.98 minus sentinel",
+        "tit for tat times 0.98, minus the sentinel (F2)",
         "sentinel",
         lambda r: total(r).gap("scaled_tit_for_tat", "sentinel"),
+        control=True,
     ),
     Row(
         "receptivity in noise of 0.3",
-        "receptivity, three in ten",
+        "receptivity, three defections in ten",
         "sentinel",
         lambda r: receptivity(r, 1050, 1250).mean("sentinel"),
     ),
     Row(
         "sentinel minus tit for tat, d = 10",
-        "edge, d = 10, L = 10",
+        "sentinel minus tit for tat, block of L rounds, d = 10, L = 10",
         "block_length",
         lambda r: total(r).gap("d10_L10", "tft_L10"),
     ),
     Row(
-        "the same, d = 30, L = 10", "edge, d = 30, L = 10", "block_length", lambda r: total(r).gap("d30_L10", "tft_L10")
+        "the same, d = 30, L = 10",
+        "sentinel minus tit for tat, block of L rounds, d = 30, L = 10",
+        "block_length",
+        lambda r: total(r).gap("d30_L10", "tft_L10"),
     ),
     Row(
-        "d = 30, L = 1,000", "edge, d = 30, L = 1,000", "block_length", lambda r: total(r).gap("d30_L1000", "tft_L1000")
+        "d = 30, L = 1,000",
+        "sentinel minus tit for tat, block of L rounds, d = 30, L = 1,000",
+        "block_length",
+        lambda r: total(r).gap("d30_L1000", "tft_L1000"),
     ),
     Row(
-        "d = 30, L = 2,000", "edge, d = 30, L = 2,000", "block_length", lambda r: total(r).gap("d30_L2000", "tft_L2000")
+        "d = 30, L = 2,000",
+        "sentinel minus tit for tat, block of L rounds, d = 30, L = 2,000",
+        "block_length",
+        lambda r: total(r).gap("d30_L2000", "tft_L2000"),
     ),
     Row(
         "ratio of means, d = 75",
@@ -276,6 +301,14 @@ def print_claims(runs: Mapping[str, Run], console: Console) -> None:
     console.print(table)
 
 
+def print_phases(run: Run, console: Console) -> None:
+    """Where the sentinel's edge over tit for tat is made."""
+    table = Table("sentinel minus tit for tat", "payoff")
+    for name, since, until in PHASES:
+        table.add_row(name, f"{total(run, since, until).gap('sentinel', 'tit_for_tat'):.1f}")
+    console.print(table)
+
+
 def print_field(run: Run, console: Console) -> None:
     """Mean payoff of a round by opponent."""
     opponent = "param.roles.player.1.kind"
@@ -293,13 +326,18 @@ def print_modes(runs: Mapping[str, Run], console: Console) -> None:
     """The paper's numbers, with its streams, and with our chance and true eigenvalues."""
     from paper import CHECKS  # noqa: PLC0415  belongs to the tests
 
-    table = Table("what", "paper", "paper mode", "normal mode")
+    table, controls = Table("what", "paper", "paper mode", "normal mode"), Table("control", "paper mode", "normal mode")
     for row in track(ROWS, "paper mode", console=Console(stderr=True)):
         if row.scenario not in runs:
             continue
         check = next(c for c in CHECKS if c.says.startswith(row.check))
-        table.add_row(row.says, check.paper, f"{float(check.of()):.4g}", f"{row.of(runs[row.scenario]):.4g}")
+        both = f"{float(check.of()):.4g}", f"{row.of(runs[row.scenario]):.4g}"
+        if row.control:
+            controls.add_row(row.says, *both)
+        else:
+            table.add_row(row.says, check.paper, *both)
     console.print(table)
+    console.print(controls)
 
 
 def main() -> None:
@@ -309,6 +347,8 @@ def main() -> None:
     runs = runs_of(names, Path("runs"))
     console = wide_console()
     print_claims(runs, console)
+    if "sentinel" in runs:
+        print_phases(runs["sentinel"], console)
     if "axelrod_field" in runs:
         print_field(runs["axelrod_field"], console)
     print_modes(runs, console)

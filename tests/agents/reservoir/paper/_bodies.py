@@ -64,11 +64,6 @@ def pushed(body, by):
     return replace(body, offset=body.offset + by)
 
 
-def without_recurrence(body):
-    """Control: no unit hears another."""
-    return replace(body, recurrent=np.zeros_like(body.recurrent))
-
-
 def _trained(body, base, count, ridge, kept):
     streams = iter([Streams(seeds(base, 2000, count)), Streams(seeds(base, 3000, count))])
 

@@ -111,9 +111,6 @@ def habituation(condition, epochs):
     return costs(played, alone), played.variance, played.alpha.mean(axis=1), radii, played.body.mean(axis=1)
 
 
-PHASES = {"coop1": 500, "defect": 50, "coop2": 500, "noisy": 200, "coop3": 500}
-
-
 def schedule(base=500):
     """Of experiment 6."""
     return np.concatenate([blocks(500, 50, 500), noisy(seeds(base, 4000), 0.3, 200), constant(1, 500)], axis=1)
