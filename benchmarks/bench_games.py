@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
@@ -16,16 +19,25 @@ AGENTS, UNITS = 1_000, 30
 REPEATS = 5
 
 
-def players_rate(precision: str, rounds: int = 150) -> float:
-    """Agent-rounds per second of process time: chance, kernel, chain, game, sentinel; nothing recorded."""
+def players_rate(precision: str, rounds: int = 150, clock: Callable[[], float] = time.process_time) -> float:
+    """Agent-rounds per second: chance, kernel, chain, game, sentinel; nothing recorded."""
     # How long a body was habituated does not change how long a round takes.
     settings = {"epochs": 0, "warm_up": 1, "calibration": 1, "precision": precision}
     mind = ReservoirPlayers(**settings)  # type: ignore[arg-type]
     kernel = Kernel(RepeatedGame(), {"player": [Group(mind, AGENTS)]}, seed=1, horizon=rounds + 1)
     kernel.step()  # the bodies come about
-    begun = time.process_time()
+    begun = clock()
     kernel.run()
-    return AGENTS * rounds / (time.process_time() - begun)
+    return AGENTS * rounds / (clock() - begun)
+
+
+def two_cores_rate() -> float:
+    """Agent-rounds per second of wall time of two episodes in two processes at once."""
+    both, clock = ["double"] * 2, [time.perf_counter] * 2
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        # A first round, for the imports; then long ones, that they overlap.
+        list(pool.map(players_rate, both, [1, 1], clock))
+        return sum(pool.map(players_rate, both, [600, 600], clock))
 
 
 def nodes_rate(whole: bool, rounds: int = 3) -> float:
@@ -85,6 +97,7 @@ def lines() -> list[Line]:
         for name, value in (
             ("double", players_rate("double")),
             ("single", players_rate("single")),
+            ("two", two_cores_rate()),
             ("step", nodes_rate(whole=False)),
             ("whole", nodes_rate(whole=True)),
             ("normals", normals_rate()),
@@ -96,6 +109,8 @@ def lines() -> list[Line]:
     return [
         Line("reservoir players, d = 30, own weights, float64", float(np.median(ours)), "agent-rounds/s"),
         Line("the same in float32 (noise is drawn in float64)", float(np.median(found["single"])), "agent-rounds/s"),
+        Line("two such episodes at once, float64", float(np.median(found["two"])), "agent-rounds/s"),
+        Line("the same / one", float(np.median(found["two"] / ours)), "x"),
         Line("loop over reservoirpy's step, nothing else", float(np.median(found["step"])), "agent-rounds/s"),
         Line("players / that loop", float(np.median(ours / found["step"])), "x", at_least=12.0),
         Line(

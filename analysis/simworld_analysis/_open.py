@@ -8,7 +8,7 @@ import fcntl
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -211,6 +211,17 @@ class Run:
     def units(self, name: str) -> dict[str, str]:
         """Units of a table's columns; empty texts where there are none."""
         return {f.name: (f.metadata or {}).get(b"unit", b"").decode() for f in self.schema(name)}
+
+    def whole(self, measure: str) -> Literal["last", "mean"]:
+        """How the samples of an emitted measure become an episode's number: a flow's mean, a stock's last one.
+
+        Raises:
+            OpenError: The world emits no such measure.
+        """
+        if measure not in self.measures:
+            raise OpenError(f"table 'measures' has no column {measure!r}; it has {', '.join(self.measures)}")
+        metadata = self.schema("measures").field(measure).metadata or {}
+        return "mean" if metadata.get(b"flow") == b"yes" else "last"
 
     def sizes(self) -> dict[str, tuple[int, int]]:
         """Rows and bytes on disk of every table that holds something readable."""

@@ -38,13 +38,14 @@ def ended_episodes(run: Run) -> pd.DataFrame:
     return frame
 
 
-def episode_values(run: Run, measure: str, at: At = "last", **options: object) -> pd.DataFrame:
+def episode_values(run: Run, measure: str, at: At | None = None, **options: object) -> pd.DataFrame:
     """One number for each successful episode, in the column ``value`` beside ``episode_table``.
 
     Args:
         run: The run.
         measure: A measure that the world emits, or one of ``simworld_analysis.measures`` by its name.
-        at: How the samples of an episode become one number (for what the world emits).
+        at: How the samples of an episode become one number (for what the world emits); by default the mean of a flow,
+            the last one of a stock.
         **options: Of the measure, if it is a function.
 
     Raises:
@@ -56,7 +57,7 @@ def episode_values(run: Run, measure: str, at: At = "last", **options: object) -
             raise OpenError(
                 f"measure {measure!r} is emitted by the world; it takes no options, found {sorted(options)}"
             )
-        values = _samples(run, measure, at)
+        values = _samples(run, measure, at or run.whole(measure))
     else:
         values = _computed(run, measure, at, options)
     return frame.assign(value=frame["episode"].map(values).astype(float))
@@ -100,11 +101,11 @@ def _samples(run: Run, measure: str, at: At) -> Mapping[str, float]:
     return found
 
 
-def _computed(run: Run, measure: str, at: At, options: Mapping[str, object]) -> Mapping[str, float]:
+def _computed(run: Run, measure: str, at: At | None, options: Mapping[str, object]) -> Mapping[str, float]:
     from simworld_analysis.measures import NotApplicableError, find_measure  # noqa: PLC0415
 
     found = find_measure(measure, run.measures)
-    if at != "last":
+    if at not in (None, "last"):
         raise OpenError(f"at {at!r}: measure {measure!r} is one number for each episode; accepted: last")
     try:
         frame = found.of(run, **options)

@@ -59,8 +59,8 @@ class Claim:
     expect: Expectation
     source: str = ""
     """Who says so."""
-    at: At = "last"
-    """How the samples of an episode become one number."""
+    at: At | None = None
+    """How the samples of an episode become one number; None is as the measure says: a flow's mean, a stock's last."""
     of: Mapping[str, Any] = field(default_factory=dict)
     """Options of the measure."""
     compare: tuple[str, str] | None = None
@@ -102,7 +102,7 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         expect = parse_expectation(str(data["expect"]))
     except ClaimError as error:
         raise ClaimError(f"claim {name!r}: expect: {error}") from error
-    compare, at, alpha = data.get("compare"), data.get("at", "last"), float(data.get("alpha", 0.05))
+    compare, at, alpha = data.get("compare"), data.get("at"), float(data.get("alpha", 0.05))
     if compare is not None and not (isinstance(compare, Mapping) and len(compare) == 1):
         raise ClaimError(f"claim {name!r}: compare is one arm and the one it is compared with, such as {{new: old}}")
     if compare is not None and next(iter(compare.items()))[0] == next(iter(compare.values())):
@@ -115,7 +115,7 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         raise ClaimError(f"claim {name!r}: an order names its arms itself; accepted: neither arm nor compare")
     if compare is not None and data.get("arm") is not None:
         raise ClaimError(f"claim {name!r}: found compare and arm; accepted: one of them")
-    if at not in get_args(At):
+    if at is not None and at not in get_args(At):
         raise ClaimError(f"claim {name!r}: at {at!r}; accepted: {', '.join(get_args(At))}")
     if not 0.0 < alpha < 1.0:
         raise ClaimError(f"claim {name!r}: alpha {alpha:g}; accepted: a number above 0 and below 1")
@@ -125,7 +125,7 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         str(data["measure"]),
         expect,
         str(data.get("source", "")),
-        cast(At, at),
+        cast("At | None", at),
         dict(data.get("of", {})),
         next(iter(compare.items())) if compare else None,
         data.get("arm"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 NOTHING = "–"
 """Where there is no number."""
@@ -22,3 +23,13 @@ def number(value: float, sign: bool = False, like: float | None = None) -> str:
     if float(text.replace(",", "")) == 0.0:
         return text.lstrip("-")
     return f"+{text}" if sign and value > 0.0 else text
+
+
+def whole(flows: Sequence[str], measures: Sequence[str]) -> str:
+    """What an episode's number is, for measures of which some are flows: ``last sample of each episode``."""
+    if not flows:
+        return "last sample of each episode"
+    if set(flows) >= set(measures):
+        return "mean over each episode"
+    names = ", ".join(name.replace("_", " ") for name in flows)
+    return f"mean over each episode of {names}; last sample of the others"

@@ -1,4 +1,4 @@
-"""Whether what claims are made of can be measured: asked before anything is run."""
+"""Whether what claims are made of can be measured, and what is watched is there: asked before anything is run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _LEADS = ("obs", "act", "mind")
 """Columns that roles and minds declare; those of the kernel are the same everywhere."""
 
 
-def check_claims(scenario: Scenario) -> None:
-    """Check that every claim can be measured.
+def check_measurable(scenario: Scenario) -> None:
+    """Check that every claim can be measured, and that every column to be watched is there.
 
     Raises:
         ScenarioError: With file and line of each claim whose measure nobody has, whose options it does not take, or
-            whose role or column the world does not have.
+            whose role or column the world does not have, and of each such column under ``watch``.
     """
-    if not scenario.model.claims:
+    if not scenario.model.claims and not scenario.model.watch:
         return
     from simworld_analysis.grammar import parse_claim  # noqa: PLC0415
 
@@ -32,7 +32,7 @@ def check_claims(scenario: Scenario) -> None:
     roles = {role.name: _columns(role) for world in worlds for role in world.roles}
     for role, columns in _shown(scenario).items():
         roles.setdefault(role, []).extend(columns)
-    problems = []
+    problems = list(_unwatchable(scenario, roles))
     for number, block in enumerate(scenario.model.claims):
         claim = parse_claim(block.as_data())
         for key, message in [*_problems(claim, emitted, roles), *_unrecorded(claim, scenario)]:
@@ -56,7 +56,7 @@ def _problems(claim: Claim, emitted: set[str], roles: dict[str, list[str]]) -> I
     except OpenError as error:
         yield "measure", str(error)
         return
-    if claim.at != "last":
+    if claim.at not in (None, "last"):
         yield "at", f"found {claim.at!r}; accepted: nothing, as {claim.measure} is one number for each episode"
     wrong = [name for name in claim.of if name not in known.options]
     if wrong:
@@ -92,11 +92,28 @@ def _missing(claim: Claim, columns: list[str], have: list[str], role: str) -> It
         )
 
 
+def _unwatchable(scenario: Scenario, roles: dict[str, list[str]]) -> Iterator[str]:
+    """Columns to be watched that no table of decisions will have."""
+    for number, name in enumerate(scenario.model.watch):
+        role, _, column = name.partition(".")
+        where = f"{scenario.place(('watch', number))}: watch.{number}: "
+        if role not in roles:
+            yield f"{where}there is no role {role!r}; accepted: {', '.join(roles)}"
+        elif column not in roles[role]:
+            yield f"{where}role {role!r} has no column {column!r}; it has {', '.join(roles[role])}"
+        elif _never_recorded(role, scenario):
+            yield f"{where}decisions of role {role!r} are not recorded; accepted: record.{role} that is not none"
+
+
 def _unrecorded(claim: Claim, scenario: Scenario) -> Iterator[tuple[str, str]]:
     """Roles that are recorded in no cell."""
     role = claim.of.get("role")
-    if isinstance(role, str) and all(cell.record.get(role, 1) == 0 for cell in scenario.cells):
+    if isinstance(role, str) and _never_recorded(role, scenario):
         yield "of", f"decisions of role {role!r} are not recorded; accepted: record.{role} that is not none"
+
+
+def _never_recorded(role: str, scenario: Scenario) -> bool:
+    return all(cell.record.get(role, 1) == 0 for cell in scenario.cells)
 
 
 def _columns(role: Role) -> list[str]:

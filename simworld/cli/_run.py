@@ -47,7 +47,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from simworld.cli._claims import claims_of, judged, print_claims  # noqa: PLC0415
     from simworld.cli._console import wide_console  # noqa: PLC0415
-    from simworld.cli._measurable import check_claims  # noqa: PLC0415
+    from simworld.cli._measurable import check_measurable  # noqa: PLC0415
     from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
     from simworld.execution import Order, execute  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
@@ -56,7 +56,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     extra = [f"seed={seed}"] if seed is not None else []
     extra += [f"episodes={episodes}"] if episodes is not None else []
     loaded = load(scenario, [*overrides, *extra])
-    check_claims(loaded)
+    check_measurable(loaded)
     console = wide_console()
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)

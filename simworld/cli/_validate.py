@@ -14,13 +14,13 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def validate(scenario: Path, overrides: tuple[str, ...], as_json: bool) -> int:
     """Check SCENARIO, every arm and cell of it, without running it; exit code 2 says what is wrong and where."""
-    from simworld.cli._measurable import check_claims  # noqa: PLC0415
+    from simworld.cli._measurable import check_measurable  # noqa: PLC0415
     from simworld.execution import check  # noqa: PLC0415
     from simworld.scenario import cells, load, scenario_digest  # noqa: PLC0415
 
     loaded = load(scenario, overrides)
     check(loaded)
-    check_claims(loaded)
+    check_measurable(loaded)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)
     found = cells(loaded)

@@ -30,7 +30,7 @@ def render_summary(summary: Summary, width: int = 120) -> RenderableType:
     if summary.reason:
         parts.append(Text(summary.reason, style=COLOURS.get(summary.status, "red")))
     if summary.values and summary.measures:
-        parts.append(Text("\nlast sample of each episode: mean ± half of the 95 % interval", style="italic"))
+        parts.append(Text(f"\n{_whole(summary)}: mean ± half of the 95 % interval", style="italic"))
         parts += [_values_table(summary, group) for group in _groups(summary, width)]
     if summary.differences:
         parts += _differences(summary)
@@ -50,6 +50,13 @@ def interval(estimate: Estimate) -> str:
     """``low to high``, or why there is none."""
     e = estimate
     return e.method if np.isnan(e.low) else f"{number(e.low, like=e.half_width)} to {number(e.high, like=e.half_width)}"
+
+
+def _whole(summary: Summary) -> str:
+    """What an episode's number is."""
+    from simworld_analysis import wording  # noqa: PLC0415
+
+    return wording.whole(summary.flows, summary.measures)
 
 
 def _head(summary: Summary) -> RenderableType:

@@ -55,11 +55,13 @@ class Summary:
     measures: tuple[str, ...]
     units: Mapping[str, str]
     values: Mapping[str, Mapping[str, Estimate]]
-    """By variant and measure: the last sample of each episode, averaged over episodes."""
+    """By variant and measure: one number of each episode, averaged over episodes."""
     differences: Mapping[str, Difference]
     """Of the first measure, by variant: to the first arm at the same values of the sweep, or to the first cell."""
     files: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     """By table: (rows, bytes)."""
+    flows: tuple[str, ...] = ()
+    """Measures of which an episode's number is the mean of its samples; of the others it is the last one."""
 
     @property
     def stand_ins(self) -> tuple[str, ...]:
@@ -83,6 +85,7 @@ class Summary:
             "models": list(self.models),
             "stand_ins": list(self.stand_ins),
             "seconds": self.seconds,
+            "flows": list(self.flows),
             "measures": {v: {m: _as_dict(e) for m, e in row.items()} for v, row in self.values.items()},
             "differences": {
                 v: {"measure": self.measures[0], "baseline": d.baseline, **_as_dict(d.estimate)}
@@ -112,14 +115,16 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
     labels = _labels(keys, [k for k in episodes if k.startswith("param.")])
     shown = tuple(measures or manifest.get("measures") or (opened.measures if "measures" in files else ()))
     shown = shown if measures else shown[:_MOST_MEASURES]
-    last = _last_samples(opened, shown) if shown and "measures" in files else {}
+    measured = shown and "measures" in files
+    flows = tuple(m for m in shown if opened.whole(m) == "mean") if measured else ()
+    numbers = _numbers(opened, shown, flows) if measured else {}
     seeds = dict(zip(episodes["episode"], episodes.get("seed", ()), strict=False))
     values: dict[str, dict[str, Estimate]] = {}
     by_seed: dict[Key, dict[int, float]] = {}
     for key in dict.fromkeys(keys.values()):
-        mine = [e for e, other in keys.items() if other == key and e in last]
-        values[labels[key]] = {m: mean_interval([last[e][m] for e in mine]) for m in shown}
-        by_seed[key] = {seeds[e]: last[e][shown[0]] for e in mine} if shown else {}
+        mine = [e for e, other in keys.items() if other == key and e in numbers]
+        values[labels[key]] = {m: mean_interval([numbers[e][m] for e in mine]) for m in shown}
+        by_seed[key] = {seeds[e]: numbers[e][shown[0]] for e in mine} if shown else {}
     return Summary(
         run=run,
         name=str(manifest["scenario"]),
@@ -140,6 +145,7 @@ def summarise(run: Path, measures: Sequence[str] = ()) -> Summary:
         values=values,
         differences=_differences(by_seed, labels),
         files=files,
+        flows=flows,
     )
 
 
@@ -175,23 +181,27 @@ def _labels(keys: Mapping[str, Key], params: Sequence[str]) -> dict[Key, str]:
     }
 
 
-def _last_samples(run: Run, measures: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Each episode's last sample of each measure: a world may emit some less often than others."""
+def _numbers(run: Run, measures: Sequence[str], flows: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Each episode's number of each measure, from its own samples: a world may emit some less often than others."""
     table = run.arrow("measures", columns=["episode", *measures]).combine_chunks()
     if not table.num_rows:
         return {}
     episodes = table["episode"].chunk(0)
     codes, names = episodes.indices.to_numpy(), episodes.dictionary.to_pylist()
-    last: dict[str, dict[str, float]] = {name: {} for name in names}
+    found: dict[str, dict[str, float]] = {name: {} for name in names}
     for measure in measures:
         column = table[measure].to_numpy()
         sampled = np.flatnonzero(~np.isnan(column))
-        values = np.full(len(names), np.nan)
-        # Rows of an episode stand in the order of time, and of several values the last one stays.
-        values[codes[sampled]] = column[sampled]
+        mine, values = codes[sampled], np.full(len(names), np.nan)
+        if measure in flows:
+            count = np.bincount(mine, minlength=len(names))
+            np.divide(np.bincount(mine, column[sampled], len(names)), count, out=values, where=count > 0)
+        else:
+            # Rows of an episode stand in the order of time, and of several values the last one stays.
+            values[mine] = column[sampled]
         for name, value in zip(names, values.tolist(), strict=True):
-            last[name][measure] = value
-    return last
+            found[name][measure] = value
+    return found
 
 
 def _differences(by_seed: Mapping[Key, Mapping[int, float]], labels: Mapping[Key, str]) -> dict[str, Difference]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,14 @@ _ndarray = np.ndarray
 _NOTHING: Mapping[str, Array] = MappingProxyType({})
 
 
+class Whole(NamedTuple):
+    """All members of a role who are freshly due, with what they saw, before it is handed out mind by mind."""
+
+    members: Members
+    decisions: Members
+    seen: Mapping[str, Array]
+
+
 class Part:
     """The members of one cohort that decide together: those freshly due, or those that resume from one moment."""
 
@@ -34,6 +42,10 @@ class Part:
     """Asks of these decisions so far, by place and ask index."""
     suspended: dict[int, int] | None = None
     """Places that wait (again), and the tick at which they are due."""
+    whole: Whole | None = None
+    """Of whom these are a share, unless they are all."""
+    places: Array | slice = slice(None)
+    """Where among them."""
 
     def __init__(
         self, roster: Roster, cohort: Cohort | None, seats: Seats, seen: Mapping[str, Array], moment: int
@@ -290,9 +302,31 @@ def _merged(roster: Roster, parts: Sequence[Part]) -> Acts | None:
     if len(both) < 2:
         return both[0][1] if both else None
     role, all_acts = roster.role, [a for _, a in both]
+    whole = both[0][0].whole
+    if whole is not None and all(p.whole is whole and not p.suspended for p, _ in both) and len(both) == len(parts):
+        # Every share goes back to where it was taken from.
+        acts, places = Acts(role, whole.members, whole.decisions, both[0][1].since), [p.places for p, _ in both]
+        acts.seen = whole.seen
+    else:
+        acts, places = _gathered(role, both)
+    acts.done = {f.name: _laid([a.done[f.name] for a in all_acts], places) for f in role.act}
+    acts.mind = _merged_minds(all_acts, places)
+    if any(a.faults for a in all_acts):
+        at = [np.arange(len(acts))[place] for place in places]
+        acts.faults = {
+            int(at[number][place]): fault for number, a in enumerate(all_acts) for place, fault in a.faults.items()
+        }
+    return acts
+
+
+def _gathered(role: Role, both: Sequence[tuple[Part, Acts]]) -> tuple[Acts, list[Array | slice]]:
+    """Decisions of whom one moment or several observed, in member order; and where each part's are among them."""
+    all_acts = [a for _, a in both]
     members = np.concatenate([a.members for a in all_acts])
     # What is put together are runs in order: a stable sort merges them.
     order = np.argsort(members, kind="stable")
+    place_of = np.argsort(order, kind="stable")
+    places: list[Array | slice] = list(np.split(place_of, np.cumsum([len(a) for a in all_acts])[:-1]))
     ticks = {a.since for a in all_acts}
     since = ticks.pop() if len(ticks) == 1 else np.concatenate([np.full(len(a), a.since) for a in all_acts])[order]
     freeze(members := members[order])
@@ -308,18 +342,15 @@ def _merged(roster: Roster, parts: Sequence[Part]) -> Acts | None:
             # Each part saw its own moment, so the merged observation has one row for each member.
             columns = [np.broadcast_to(c, (len(a), *c.shape)) for c, a in zip(columns, all_acts, strict=True)]
         acts.seen[field.name] = np.concatenate(columns)[order]
-    acts.done = {f.name: np.concatenate([a.done[f.name] for a in all_acts])[order] for f in role.act}
-    acts.mind = _merged_minds(all_acts, order)
-    if not any(a.faults for a in all_acts):
-        return acts
-    starts = np.cumsum([0, *map(len, all_acts)])
-    place_of = np.argsort(order)
-    acts.faults = {
-        int(place_of[start + place]): fault
-        for start, a in zip(starts.tolist(), all_acts, strict=False)
-        for place, fault in a.faults.items()
-    }
-    return acts
+    return acts, places
+
+
+def _laid(columns: Sequence[Array], places: Sequence[Array | slice]) -> Array:
+    """Columns of several parts as one, each where it belongs."""
+    out = np.empty((sum(map(len, columns)), *columns[0].shape[1:]), dtype=columns[0].dtype)
+    for column, place in zip(columns, places, strict=True):
+        out[place] = column
+    return out
 
 
 def _acts(part: Part) -> Acts | None:
@@ -354,7 +385,7 @@ def _take(given: Mapping[str, Array], keep: Array, n: int) -> dict[str, Array]:
     return {name: array[keep] if array.shape[:1] == (n,) else array for name, array in arrays.items()}
 
 
-def _merged_minds(all_acts: Sequence[Acts], order: Array) -> dict[str, Array]:
+def _merged_minds(all_acts: Sequence[Acts], places: Sequence[Array | slice]) -> dict[str, Array]:
     """Mind fields over all parts: those that do not show a field leave it blank."""
     merged = {}
     for name in dict.fromkeys(name for a in all_acts for name in a.mind):
@@ -364,5 +395,5 @@ def _merged_minds(all_acts: Sequence[Acts], order: Array) -> dict[str, Array]:
             a.mind[name] if name in a.mind else np.full((len(a), *like.shape[1:]), blank, dtype=like.dtype)
             for a in all_acts
         ]
-        merged[name] = np.concatenate(columns)[order]
+        merged[name] = _laid(columns, places)
     return merged

@@ -47,6 +47,9 @@ class Field:
     """What an action field holds if the mind leaves it out; without one it must be given."""
     shared: bool = False
     """An observation that is the same for all members of a moment: passed once, without the member axis."""
+    flow: bool = False
+    """A measure of what happens in a tick rather than of how things stand (a stock): an episode's number is the mean of
+    its samples, not the last one."""
     numpy_dtype: np.dtype[Any] = field(init=False, repr=False, compare=False)
     """The dtype of the arrays that carry this field."""
     bounded: bool = field(init=False, repr=False, compare=False)

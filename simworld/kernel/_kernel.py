@@ -13,7 +13,7 @@ from simworld.errors import ActionError, ContractError
 from simworld.kernel._agenda import Agenda, Entry, Payload, Resume
 from simworld.kernel._asks import Broker
 from simworld.kernel._chance import Chance
-from simworld.kernel._deciding import Part, decided, resumed, run_rounds, suspend
+from simworld.kernel._deciding import Part, Whole, decided, resumed, run_rounds, suspend
 from simworld.kernel._fields import Array, Members, freeze
 from simworld.kernel._minds import Seats
 from simworld.kernel._recorder import Recorder
@@ -222,13 +222,21 @@ class Kernel:
             seats = Seats(role, tick, members, rows, decisions, drawn)
             parts.append(Part(roster, roster.minds[0], seats, seen, self.moments))
         else:
-            for mind, places in roster.split(members):
-                who = members[places]
-                mine = {k: v if k in roster.shared else v[places] for k, v in seen.items()}
-                for array in (who, *mine.values()):
+            whole = Whole(members, decisions, seen)
+            order, shares = roster.by_mind(members)
+            if order is not None:
+                # Sorted once, each mind's share is a stretch of the same arrays.
+                members, decisions = members[order], decisions[order]
+                seen = {k: v if k in roster.shared else v[order] for k, v in seen.items()}
+                for array in (members, decisions, *seen.values()):
                     freeze(array)
-                seats = Seats(role, tick, who, roster.rows[who], decisions[places], drawn)
-                parts.append(Part(roster, mind, seats, mine, self.moments))
+            rows = roster.rows[members]
+            for mind, share in shares:
+                mine = {k: v if k in roster.shared else v[share] for k, v in seen.items()}
+                seats = Seats(role, tick, members[share], rows[share], decisions[share], drawn)
+                part = Part(roster, mind, seats, mine, self.moments)
+                part.whole, part.places = whole, share if order is None else order[share]
+                parts.append(part)
         if roster.outer:
             for part in parts:
                 if part.cohort is None and part.roster is roster:

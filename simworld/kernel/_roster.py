@@ -13,6 +13,8 @@ from simworld.kernel._chain import tag
 from simworld.kernel._fields import Array, Members, Role
 from simworld.kernel._minds import Cohort
 
+_RADIX = 2**16
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -171,9 +173,20 @@ class Roster:
         """The minds of these members, and which places in the array are theirs."""
         if len(self.minds) == 1:
             return [(self.minds[0], slice(None))]
-        mind = self.mind[members]
-        places = [np.flatnonzero(mind == m) for m in range(len(self.minds))]
-        return [(self.minds[m], p) for m, p in enumerate(places) if len(p)]
+        order, shares = self.by_mind(members)
+        return [(mind, share if order is None else order[share]) for mind, share in shares]
+
+    def by_mind(self, members: Members) -> tuple[Array | None, list[tuple[Cohort | None, slice]]]:
+        """How to sort these members by mind, None if they are, and which stretch is each mind's then."""
+        # As 16-bit numbers, which are sorted without comparing them.
+        mind: Array = self.mind[members].astype(np.uint16 if len(self.minds) <= _RADIX else np.int64)
+        order = None
+        if not (mind[1:] >= mind[:-1]).all():
+            order = np.argsort(mind, kind="stable")
+            mind = mind[order]
+        ends = np.searchsorted(mind, np.arange(len(self.minds)), side="right").tolist()
+        starts = [0, *ends[:-1]]
+        return order, [(self.minds[m], slice(a, b)) for m, (a, b) in enumerate(zip(starts, ends, strict=True)) if b > a]
 
     def credited(self, members: Members, decisions: Members | None) -> None:
         """Raise ContractError unless these members have such decisions to credit."""

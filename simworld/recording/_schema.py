@@ -205,7 +205,8 @@ def _column(name: str, kind: pa.DataType, unit: str, meaning: str) -> pa.Field:
 
 def _declared(prefix: str, one: Field) -> pa.Field:
     kind = arrow_type(one) if prefix else pa.float64()
-    return _column(prefix + one.name, kind, one.unit, one.meaning)
+    column = _column(prefix + one.name, kind, one.unit, one.meaning)
+    return column.with_metadata({**column.metadata, b"flow": b"yes"}) if one.flow else column
 
 
 def _schema(name: str, fields: Sequence[pa.Field]) -> pa.Schema:

@@ -190,8 +190,9 @@ class ClaimBlock(BaseModel):
     """Who says so."""
     measure: Word
     """A measure that the world emits, or one of the analysis."""
-    at: Literal["last", "first", "mean", "min", "max", "sum"] = "last"
-    """How the samples of an episode become one number."""
+    at: Literal["last", "first", "mean", "min", "max", "sum"] | None = None
+    """How the samples of an episode become one number; by default the mean of a flow, such as payoffs round by round,
+    and else the last one."""
     of: dict[Word, Value] = {}
     """Options of a measure of the analysis, such as role and action."""
     compare: dict[str, str] | None = None

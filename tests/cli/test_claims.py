@@ -222,6 +222,22 @@ def test_claims_on_a_part_of_the_episodes_are_provisional(here):
     assert {(v["verdict"], v["complete"]) for v in verdicts} == {("holds", False)}
 
 
+@pytest.mark.parametrize(
+    ("column", "more", "why"),
+    [
+        ("players.act.throw", (), "there is no role 'players'; accepted: player"),
+        ("player.act.thrown", (), "role 'player' has no column 'act.thrown'; it has obs.round, act.throw"),
+        ("player.act.throw", ("--set", "record.player=none"), "decisions of role 'player' are not recorded"),
+    ],
+)
+def test_what_cannot_be_watched_is_found_before_anything_is_run(here, column, more, why):
+    path = here(STUDY + f"watch: [player.obs.round, {column}]\n")
+    done = simworld("run", "dice.yaml", *more, cwd=path)
+    assert done.returncode == 2
+    assert f"watch.1: {why}" in done.stderr
+    assert not (path / "runs").exists()
+
+
 def test_decisions_that_are_not_recorded_cannot_be_measured(here):
     path = here(
         STUDY.replace(

@@ -12,6 +12,9 @@ from rich.console import Console
 from simworld.dashboard import number, render_summary, summarise
 from simworld.execution import Order, execute
 from simworld.scenario import load
+from simworld_analysis import open_run
+from simworld_analysis.claims import run_claims
+from simworld_analysis.report import render_report
 
 BASE = """
 name: small
@@ -69,6 +72,33 @@ def test_arms_are_compared_at_the_same_values_of_the_sweep(summary):
 def test_a_sweep_without_arms_is_compared_with_its_first_cell(summary):
     found = summary(BASE + SWEEP)
     assert {v: d.baseline for v, d in found.differences.items()} == {"elasticity=0.8": "elasticity=0.2"}
+
+
+GAME = """
+name: taking_turns
+world: {kind: repeated_game}
+roles:
+  player:
+    - {kind: scheduled, phases: [{rounds: 1, level: 0.0}, {rounds: 3}]}
+    - {kind: always}
+horizon: 4
+episodes: 2
+claims:
+  - {name: on_average, says: over the whole episode, measure: cooperation, expect: "within [0.874, 0.876]"}
+  - {name: at_last, says: in the last round, measure: cooperation, at: last, expect: "within [0.999, 1.001]"}
+"""
+
+
+def test_the_number_of_a_flow_is_its_mean_over_the_episode(summary):
+    found = summary(GAME)
+    assert found.flows == ("cooperation", "payoff", "disagreement")
+    assert found.values[""]["cooperation"].value == 7 / 8  # one of eight actions was to defect
+    assert "mean over each episode: mean ±" in shown(found)
+    assert {v.claim.name: (v.claim.at, v.estimate.value) for v in run_claims(open_run(found.run))} == {
+        "on_average": ("mean", 7 / 8),
+        "at_last": ("last", 1.0),
+    }
+    assert "Mean over each episode, averaged" in render_report(open_run(found.run))
 
 
 def test_parameters_of_one_name_keep_their_path(summary):

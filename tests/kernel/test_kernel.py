@@ -392,6 +392,47 @@ def test_two_cohorts_of_one_law_are_one_and_so_are_individuals():
     assert len(links[0]) == len(links[1]) == len(links[2])
 
 
+class Mixed(Diary):
+    """Seats its members in turn among the groups, or as it is told."""
+
+    def __init__(self, script, groups):
+        super().__init__(script)
+        self.groups = groups
+
+    def reset(self, turn):
+        turn.join("a", len(self.groups), groups=np.array(self.groups))
+        turn.wake("a", np.arange(len(self.groups)), 0)
+
+
+class Shows(Flips):
+    """Draws, shows what it saw, and flags whoever has an odd number."""
+
+    mind = (Field("shown"),)
+
+    def act(self, seen, seats):
+        seats.show(shown=seen["n"] * 1.0)
+        for place in np.flatnonzero(seats.members % 2):
+            seats.fault(int(place), "odd", str(seats.members[place]))
+        return {"x": seats.draw("x")}
+
+
+@given(groups=st.lists(st.integers(0, 2), min_size=1, max_size=12))
+def test_whose_members_sit_between_each_other_get_each_their_own(groups):
+    minds = [Group(Shows(), 0), Group(Shows(), 0), Group(Shows(), 0)]
+    mixed, alone = (
+        play(Mixed([], seated), {"a": filled})
+        for seated, filled in ((groups, minds), ([0] * len(groups), [Group(Shows(), 0)]))
+    )
+    for found in (mixed, alone):
+        assert [r["member"] for r in found.heard.rows] == list(range(len(groups)))
+        assert [r["mind"]["shown"] for r in found.heard.rows] == list(range(len(groups)))
+        assert [r["seen"]["n"] for r in found.heard.rows] == list(range(len(groups)))
+        assert [r["fault"] for r in found.heard.rows] == [
+            ("odd", str(m)) if m % 2 else None for m in range(len(groups))
+        ]
+    assert [r["done"]["x"] for r in mixed.heard.rows] == [r["done"]["x"] for r in alone.heard.rows]
+
+
 class Loose(Diary):
     """Hands out and pays in plain Python, where nothing is lost by it."""
 

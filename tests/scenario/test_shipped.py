@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simworld.cli._measurable import check_claims
+from simworld.cli._measurable import check_measurable
 from simworld.execution import Order, check, execute
 from simworld.scenario import bundled, load
 from simworld_analysis import open_run
@@ -21,7 +21,7 @@ def test_a_shipped_scenario_is_valid(name):
         pytest.importorskip("axelrod", reason="axelrod is not installed here; it comes with simworld[games]")
     scenario = load(bundled()[name])
     check(scenario)
-    check_claims(scenario)
+    check_measurable(scenario)
     assert scenario.model.description
 
 

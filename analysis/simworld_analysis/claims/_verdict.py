@@ -76,6 +76,7 @@ def evaluate(run: Run, claims: Sequence[Claim]) -> list[Verdict]:
     """Verdicts on claims that are judged together: their intervals are those of Holm's procedure."""
     frames: dict[str, pd.DataFrame] = {}
     samples: list[Sequence[Sample] | str] = []
+    claims = [_resolved(claim, run) for claim in claims]
     for claim in claims:
         key = repr((claim.measure, claim.at, sorted(claim.of.items())))
         try:
@@ -85,6 +86,14 @@ def evaluate(run: Run, claims: Sequence[Claim]) -> list[Verdict]:
         except (ClaimError, ValueError) as error:
             samples.append(str(error))
     return judge(claims, samples)
+
+
+def _resolved(claim: Claim, run: Run) -> Claim:
+    """The claim as it is tested: how samples become one number is said."""
+    if claim.at is not None:
+        return claim
+    emitted = "measures" in run.tables and claim.measure in run.measures
+    return replace(claim, at=run.whole(claim.measure) if emitted else "last")
 
 
 def judge(claims: Sequence[Claim], samples: Sequence[Sequence[Sample] | str]) -> list[Verdict]:

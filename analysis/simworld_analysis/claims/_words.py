@@ -14,7 +14,7 @@ _ORDER = ("holds", "fails", "undecided", "cannot be tested", "post hoc")
 
 def expected(claim: Claim) -> str:
     """Where a claim expects its number."""
-    what = claim.measure if claim.at == "last" else f"{claim.at} of {claim.measure}"
+    what = claim.measure if claim.at in (None, "last") else f"{claim.at} of {claim.measure}"
     if claim.of:
         what += f" ({', '.join(f'{name}: {value}' for name, value in claim.of.items())})"
     if claim.expect.sort == "order":

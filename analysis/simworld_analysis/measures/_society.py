@@ -137,6 +137,10 @@ def agreement_network(run: Run, role: str, action: str, episode: str | None = No
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
+_REFORM = 1e-6
+"""A smaller change of the log net-of-tax rate is what a search left, or rounding: no reform."""
+
+
 def _elasticity(frame: pd.DataFrame, income: str, fewest: int, reforms: int) -> tuple[float, int]:
     frame = frame.sort_values(["agent", "tick"], kind="stable")
     # The income that is seen was earned under the schedule of the decision before.
@@ -152,9 +156,10 @@ def _elasticity(frame: pd.DataFrame, income: str, fewest: int, reforms: int) -> 
     y = np.log(z_new[usable] / z_old[usable])
     x = np.log(kept_new[usable] / kept_old[usable])
     instrument = np.log(kept_if[usable] / kept_old[usable])
-    n = int((instrument != 0).sum())
+    reformed = np.abs(instrument) > _REFORM
+    n = int(reformed.sum())
     ticks = frame["tick"].to_numpy()[2:][same][usable]
-    if n < fewest or len(np.unique(ticks[instrument != 0])) < reforms:
+    if n < fewest or len(np.unique(ticks[reformed])) < reforms:
         return float("nan"), n
     centred = instrument - instrument.mean()
     below = float(centred @ x)

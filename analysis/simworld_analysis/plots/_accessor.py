@@ -30,7 +30,7 @@ class Plots:
         return column_over_time(self._run, name, agent, arms)
 
     def distribution(self, name: str, arms: Sequence[str] | None = None) -> Figure:
-        """The episodes' last samples by arm. Errors as in ``simworld_analysis.plots.distribution``."""
+        """One number of each episode, by arm. Errors as in ``simworld_analysis.plots.distribution``."""
         from simworld_analysis.plots._distribution import distribution  # noqa: PLC0415
 
         return distribution(self._run, name, arms)

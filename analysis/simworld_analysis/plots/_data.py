@@ -124,8 +124,10 @@ def banded(run: Run, samples: pd.DataFrame, arms: Sequence[str] | None) -> dict[
     return found
 
 
-def last_values(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str, Values]:
-    """The last sample of each episode by variant, with paired differences to the first arm at the same parameters.
+def whole_values(run: Run, measure: str, arms: Sequence[str] | None = None) -> dict[str, Values]:
+    """One number for each episode by variant, with paired differences to the first arm at the same parameters.
+
+    It is the mean of a flow's samples, and the last one of a stock's.
 
     Without several arms, the differences are to the first variant.
 

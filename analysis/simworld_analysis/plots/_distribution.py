@@ -9,7 +9,7 @@ import numpy as np
 
 from simworld_analysis._open import OpenError, Run
 from simworld_analysis.plots import _style as s
-from simworld_analysis.plots._data import Values, last_values, variants
+from simworld_analysis.plots._data import Values, variants, whole_values
 from simworld_analysis.statistics import Estimate
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ _GOLDEN = 0.6180339887498949
 
 
 def distribution(run: Run, measure: str, arms: Sequence[str] | None = None) -> Figure:
-    """The last sample of each episode by variant: points, and their mean with its 95 % interval.
+    """One number of each episode by variant: points, and their mean with its 95 % interval.
 
+    A flow's number is the mean of its samples, a stock's the last one.
     Of more than 300 episodes of a variant, every few have a point; the mean is that of all. Where variants
     share seeds, a second panel shows how each differs from the first arm, seed by seed.
 
@@ -36,7 +37,7 @@ def distribution(run: Run, measure: str, arms: Sequence[str] | None = None) -> F
     Raises:
         OpenError: No such measure or arm, or no episode has succeeded.
     """
-    found = last_values(run, measure, variants(run, arms)[: s.MOST_VARIANTS])
+    found = whole_values(run, measure, variants(run, arms)[: s.MOST_VARIANTS])
     if not any(v.values for v in found.values()):
         raise OpenError(f"measure {measure!r} has no sample in any successful episode: there is nothing to draw")
     unit = run.units("measures").get(measure, "") if "measures" in run.tables else ""

@@ -25,9 +25,9 @@ Every draw comes from a stream that is addressed by the seed, the member and the
 episode, and a further member changes nobody else's draws."""
 _OBSERVATION = """\
 Decisions, measures, faults and questions are recorded as they happen, in tables whose columns are declared with units.
-The unit of analysis is the episode: a measure's value is its last sample, unless a claim says otherwise. Intervals of
-means are 95 % Student t below 50 episodes and bias-corrected bootstrap from 50 on; differences are paired by seed; the
-intervals of claims are widened together (Holm)."""
+The unit of analysis is the episode: a stock's value is its last sample and a flow's the mean of its samples, unless a
+claim says otherwise. Intervals of means are 95 % Student t below 50 episodes and bias-corrected bootstrap from 50 on;
+differences are paired by seed; the intervals of claims are widened together (Holm)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from simworld_analysis.plots import (
     members_with,
     over_time,
 )
-from simworld_analysis.plots._data import Values, last_values
+from simworld_analysis.plots._data import Values, whole_values
 from simworld_analysis.report._claims import Claims
 from simworld_analysis.report._facts import Variant
 from simworld_analysis.report._words import number
 from simworld_analysis.statistics import Estimate
+from simworld_analysis.wording import whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -85,6 +86,8 @@ class Results:
     """Columns of decisions that the scenario watches."""
     notes: tuple[str, ...] = ()
     why_none: str = ""
+    whole: str = ""
+    """What an episode's number is."""
 
 
 def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool], watched: Sequence[str] = ()) -> Results:
@@ -107,7 +110,7 @@ def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool], wa
     if not wanted:
         return Results(why_none="The world emits no measures.")
     shown = wanted[:_MOST_MEASURES]
-    found = {name: last_values(run, name) for name in shown}
+    found = {name: whole_values(run, name) for name in shown}
     variants = list(next(iter(found.values())))
     notes = []
     if len(wanted) > len(shown):
@@ -125,6 +128,7 @@ def results_of(run: Run, named: Sequence[str], stand_ins: Mapping[str, bool], wa
         pictures=tuple((column, tuple(_pictures(run, column, i))) for i, column in enumerate(columns)),
         watched=tuple(_watched(run, name, i) for i, name in enumerate(watched)),
         notes=tuple(notes),
+        whole=whole([name for name in shown if run.whole(name) == "mean"], shown),
     )
 
 
@@ -181,6 +185,7 @@ def _cell(e: Estimate, sign: bool = False) -> Cell:
 
 def _pictures(run: Run, column: Column, place: int) -> list[Picture]:
     name = column.name
+    end = "At the end" if run.whole(name) == "last" else "Means over whole episodes"
     made = [
         _drawn(
             lambda: over_time(run, name),
@@ -190,9 +195,9 @@ def _pictures(run: Run, column: Column, place: int) -> list[Picture]:
         ),
         _drawn(
             lambda: distribution(run, name),
-            f"last{place}",
+            f"whole{place}",
             name,
-            "At the end: points are episodes, bars are 95 % intervals of their mean.",
+            f"{end}: points are episodes, bars are 95 % intervals of their mean.",
         ),
     ]
     return [picture for picture in made if picture is not None]

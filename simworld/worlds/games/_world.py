@@ -28,9 +28,9 @@ _ROLE = Role(
     traits=(Field("player", "int64", meaning="the player that the seat belongs to"),),
 )
 _MEASURES = (
-    Field("cooperation", meaning="mean of what was played"),
-    Field("payoff", unit="payoff", meaning="mean payoff of a round"),
-    Field("disagreement", meaning="mean absolute difference between what the two of a pair played"),
+    Field("cooperation", meaning="mean of what was played", flow=True),
+    Field("payoff", unit="payoff", meaning="mean payoff of a round", flow=True),
+    Field("disagreement", meaning="mean absolute difference between what the two of a pair played", flow=True),
 )
 
 
