@@ -98,11 +98,18 @@ def plan_study(
             raise OpenError(f"{what}: {error}") from error
     unit = pilot.units("measures").get(measure, "") if pilot.has("measures") else ""
     fewest = min(map(len, columns.values()))
-    return StudyPlan(measure, unit, width, tuple(needs), len(columns), fewest, _per_episode(pilot, len(frame)))
+    return StudyPlan(measure, unit, width, tuple(needs), len(columns), fewest, episode_cost(pilot, len(frame)))
 
 
-def _per_episode(run: Run, episodes: int) -> dict[str, float]:
-    """Cost of a mean episode: its own time, and what its asks came to."""
+def episode_cost(run: Run, episodes: int) -> dict[str, float]:
+    """Cost of a mean episode: its own time, and what its asks came to (seconds, asks, tokens, usd).
+
+    Args:
+        run: The run.
+        episodes: How many of its episodes are over.
+    """
     spent = run.manifest.get("spent", {})
-    costs = {key: float(spent.get(key, 0.0)) for key in ("asks", "tokens", "usd")}
-    return {key: value / episodes for key, value in {"seconds": run.seconds(), **costs}.items()}
+    # What was taken over from earlier runs was timed there, and paid there.
+    paid = max(1, episodes - len(run.manifest.get("adopted", {})))
+    costs = {key: float(spent.get(key, 0.0)) / paid for key in ("asks", "tokens", "usd")}
+    return {"seconds": run.seconds() / episodes, **costs}

@@ -17,6 +17,7 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = {
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
+    "sweep": ("simworld.cli._sweep:sweep", "Run a scenario at many values; what earlier runs have is not run again."),
     "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
     "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
     "report": ("simworld.cli._report:report", "Write a run as one HTML page that needs nothing besides itself."),
@@ -24,6 +25,10 @@ _COMMANDS = {
     "plan": ("simworld.cli._plan:plan", "Say how many episodes a study needs, and what they cost."),
     "runs": ("simworld.cli._runs:runs", "List runs: what, when, how far, at what cost."),
     "export": ("simworld.cli._export:export", "Write the tables of a run as CSV or Parquet, with a codebook."),
+    "watch": ("simworld.cli._control:watch", "Watch a run that another process works on, or look at one that is over."),
+    "stop": ("simworld.cli._control:stop", "Stop a run from another terminal; the same command again continues it."),
+    "pause": ("simworld.cli._control:pause", "Let a run wait after the moment that it is in."),
+    "continue": ("simworld.cli._control:continue_", "Let a paused run go on."),
     "replay": ("simworld.cli._replay:replay", "Re-execute a run from its tape and compare every moment."),
     "validate": ("simworld.cli._validate:validate", "Check a scenario without running it."),
     "list": ("simworld.cli._list:list_", "List worlds, agents and scenarios, a line each."),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simworld.cli._going import duration
 from simworld.cli._opening import opening
 from simworld.errors import RunError
 
@@ -114,7 +115,7 @@ def _print(run: Run, plan: StudyPlan) -> None:
     console.print(f"{plan.measure}: episodes for ±{number(plan.half_width)}{unit} at 95 %, by a {pilot}", markup=False)
     console.print(table)
     cost = plan.cost
-    parts = [f"{_duration(cost['seconds'])} of one process"]
+    parts = [f"{duration(cost['seconds'])} of one process"]
     parts += [f"{cost['asks']:,.0f} asks"] if cost["asks"] else []
     parts += [f"{cost['tokens']:,.0f} tokens"] if cost["tokens"] else []
     parts += [f"${cost['usd']:,.2f}"] if cost["usd"] else []
@@ -124,9 +125,3 @@ def _print(run: Run, plan: StudyPlan) -> None:
         console.print("a spread from so few episodes is rough: plan again when ten or more are there", style="dim")
     for model in run.stand_ins:
         console.print(f"{model} is a stand-in, not a language model: its tokens cost nothing", style="yellow")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

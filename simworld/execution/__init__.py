@@ -1,15 +1,20 @@
 """Execution: episodes become runs, in this process or in many, and runs are replayed."""
 
-from simworld.execution._board import Board, Slot
+from simworld.execution._board import Board, Slot, Wish
+from simworld.execution._control import ask_of_run
 from simworld.execution._episode import read_tape_of, run_episode
+from simworld.execution._follow import follow
 from simworld.execution._plan import check, prompts_of
+from simworld.execution._ray import Cluster
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
+from simworld.execution._reuse import known_episodes
 from simworld.execution._run import Order, Outcome, execute
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
 
 __all__ = [
     "Board",
+    "Cluster",
     "EpisodeReplay",
     "EpisodeResult",
     "EpisodeSpec",
@@ -20,8 +25,12 @@ __all__ = [
     "Slot",
     "Unwatched",
     "Watcher",
+    "Wish",
+    "ask_of_run",
     "check",
     "execute",
+    "follow",
+    "known_episodes",
     "prompts_of",
     "read_tape_of",
     "replay_run",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from multiprocessing import get_context
-from typing import Any
+from typing import Any, Literal, Protocol, TypeAlias
 
 from simworld.errors import BudgetError
 from simworld.gateway import Budget, Spent, check_budget
@@ -11,6 +12,23 @@ from simworld.gateway import Budget, Spent, check_budget
 _WIDTH = 2
 IDLE = -1
 _GO, _STOP, _BUDGET = 0, 1, 2
+
+
+Wish: TypeAlias = Literal["go", "pause", "stop"]
+"""What is wished of whoever works on a run."""
+
+
+class Slot(Protocol):
+    """One worker's line on a board."""
+
+    def begin(self, episode: int) -> None:
+        """Start an episode."""
+
+    def tick(self, tick: int) -> Wish:
+        """Report a tick, and hear what is wished."""
+
+    def end(self) -> None:
+        """Nothing under way."""
 
 
 class Board:
@@ -23,6 +41,7 @@ class Board:
         context = get_context("spawn")
         self._cells: Any = context.RawArray("q", [IDLE, 0] * slots)
         self._stop: Any = context.RawValue("b", _GO)
+        self._paused: Any = context.RawValue("b", False)
         self._next: Any = context.Value("i", 0)
         self._spent: Any = context.Array("d", 3)
         self.budget = budget or Budget()
@@ -32,16 +51,31 @@ class Board:
         with self._next.get_lock():
             number = self._next.value
             self._next.value += 1
-        return Slot(self, number % (len(self._cells) // _WIDTH))
+        return _SharedSlot(self, number % (len(self._cells) // _WIDTH))
 
     def running(self) -> list[tuple[int, int]]:
         """(episode number, tick) of everything under way."""
         cells = list(self._cells)
         return [(cells[i], cells[i + 1]) for i in range(0, len(cells), _WIDTH) if cells[i] != IDLE]
 
+    def show(self, running: Sequence[tuple[int, int]]) -> None:
+        """Show these (episode number, tick), as many as there are slots for, and nothing else."""
+        cells = [number for pair in running for number in pair][: len(self._cells)]
+        rest = len(self._cells) - len(cells)
+        self._cells[:] = [*cells, *([IDLE, 0] * (rest // _WIDTH))]
+
     def stop(self, budget: bool = False) -> None:
         """Ask all workers to stop after the moment they are in; say so if it is for the budget's sake."""
         self._stop.value = _BUDGET if budget else _STOP
+
+    def pause(self, paused: bool) -> None:
+        """Ask all workers to wait after the moment they are in, or to go on."""
+        self._paused.value = paused
+
+    @property
+    def wish(self) -> Wish:
+        """What is wished of all workers."""
+        return "stop" if self._stop.value else "pause" if self._paused.value else "go"
 
     @property
     def stopping(self) -> bool:
@@ -81,23 +115,22 @@ class Board:
         return Spent(int(asks), int(tokens), usd)
 
 
-class Slot:
-    """One worker's line on the board."""
+class _SharedSlot:
+    """One worker's line on the board, in shared memory."""
 
     def __init__(self, board: Board, number: int) -> None:
         self._board, self._at = board, number * _WIDTH
         self._cells = board._cells
-        self._stop = board._stop
 
     def begin(self, episode: int) -> None:
         """Start an episode."""
         self._cells[self._at + 1] = 0
         self._cells[self._at] = episode
 
-    def tick(self, tick: int) -> bool:
-        """Report a tick; True if a stop was asked for."""
+    def tick(self, tick: int) -> Wish:
+        """Report a tick, and hear what is wished."""
         self._cells[self._at + 1] = tick
-        return bool(self._stop.value)
+        return self._board.wish
 
     def end(self) -> None:
         """Nothing under way."""

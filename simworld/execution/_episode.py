@@ -38,7 +38,9 @@ def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
         yield from read_tape(path)
 
 
-def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None) -> EpisodeResult:
+def run_episode(
+    spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None, tape: Tape | None = None
+) -> EpisodeResult:
     """Run one episode to its end and seal its tables.
 
     Whatever the world or a mind raises becomes the episode's own result, with its traceback in the table
@@ -48,6 +50,7 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
         spec: The episode.
         slot: Where to report progress, and to be asked to stop.
         gateway: Who answers asks that are not on the tape.
+        tape: Where answers are kept; by default in the run directory.
 
     Raises:
         RunError: Tables cannot be written.
@@ -58,14 +61,17 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
         slot.begin(spec.number)
     world, seating = build_society(spec.resolved, spec.import_from)
     kernel = Kernel(world, seating, spec.seed, spec.horizon)
-    recorder = _recorder(spec, world, seating)
-    tape = Tape(tape_path(spec.run, spec.id))
+    recorder = EpisodeRecorder(spec.run, tables_of(spec, world, seating))
+    tape = Tape(tape_path(spec.run, spec.id)) if tape is None else tape
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
     status, error = "success", ""
     try:
         with _reported(kernel, slot):
             kernel.run()
+            while not kernel.closed and slot is not None and _waited(kernel, slot):
+                kernel.go_on()
+                kernel.run()
         status = "success" if kernel.closed else "interrupted"
     except (BudgetError, StoppedError):
         status = "interrupted"
@@ -101,9 +107,20 @@ def run_episode(spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | 
     )
 
 
+def record_lost(spec: EpisodeSpec, error: str) -> EpisodeResult:
+    """Write the row of an episode that cannot be run to its end.
+
+    Raises:
+        RunError: It cannot be written.
+    """
+    world, seating = build_society(spec.resolved, spec.import_from)
+    EpisodeRecorder(spec.run, tables_of(spec, world, seating)).finish("failed", 0, 0, error)
+    return EpisodeResult(spec.number, spec.id, "failed", error=error)
+
+
 @contextmanager
 def _reported(kernel: Kernel, slot: Slot | None) -> Iterator[None]:
-    """Reports the tick from a thread of its own, and halts the kernel if a stop is asked for."""
+    """Reports the tick from a thread of its own, and halts the kernel if a stop or a pause is asked for."""
     if slot is None:
         yield
         return
@@ -111,7 +128,7 @@ def _reported(kernel: Kernel, slot: Slot | None) -> Iterator[None]:
 
     def look() -> None:
         while not over.wait(_LOOK):
-            if slot.tick(kernel.tick):
+            if slot.tick(kernel.tick) != "go":
                 kernel.halt()
 
     watcher = threading.Thread(target=look, name="simworld-progress", daemon=True)
@@ -123,6 +140,13 @@ def _reported(kernel: Kernel, slot: Slot | None) -> Iterator[None]:
         watcher.join()
 
 
+def _waited(kernel: Kernel, slot: Slot) -> bool:
+    """Wait as long as the run is paused; False if it is to stop."""
+    while (wish := slot.tick(kernel.tick)) == "pause":
+        time.sleep(_LOOK)
+    return wish == "go"
+
+
 def _told(failure: BaseException, when: str) -> str:
     """A failure in one line that says what, where and when: the same words every time."""
     own = [f for f in traceback.extract_tb(failure.__traceback__) if Path(f.filename).parent.parent != _PACKAGE]
@@ -132,9 +156,9 @@ def _told(failure: BaseException, when: str) -> str:
     return lasting(f"{type(failure).__name__}: {said} ({words})")
 
 
-def _recorder(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeRecorder:
+def tables_of(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeTables:
+    """What is recorded of an episode."""
     key = EpisodeKey(spec.id, spec.cell, spec.arm, spec.seed, spec.parameters)
     record: Any = spec.resolved["record"]
     kinds: Any = spec.kinds
-    tables = EpisodeTables.of(key, world, seating, record, kinds)
-    return EpisodeRecorder(spec.run, tables)
+    return EpisodeTables.of(key, world, seating, record, kinds)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-from collections.abc import Iterator, Sequence
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from typing import Protocol
 
-from simworld.errors import RunError
 from simworld.execution._board import Board, Slot
 from simworld.execution._episode import run_episode
+from simworld.execution._lost import Lost
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.threads import VARIABLES, pin_threads
@@ -39,7 +42,7 @@ class InProcess:
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute in order."""
         slot = self._board.claim()
-        with closing(Outside(self._conditions, self._board)) as outside:
+        with closing(Outside(self._conditions, self._board, lambda: self._board.stopping)) as outside:
             for spec in specs:
                 if self._board.stopping:
                     return
@@ -53,29 +56,39 @@ class LocalProcesses:
         self._board, self._conditions, self._jobs = board, conditions, jobs
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
-        """Execute with a bounded number in flight.
-
-        Raises:
-            RunError: A worker process died.
-        """
+        """Execute with a bounded number in flight; where a worker dies, others take up what it held."""
         for name in VARIABLES:
             os.environ[name] = "1"  # inherited by the workers, which import numpy afresh
-        waiting = list(reversed(specs))
+        waiting, lost = deque(specs), Lost()
+        while waiting and not self._board.stopping:
+            held = yield from self._pool(waiting)
+            if held:
+                by_number = {spec.number: spec.id for spec in held}
+                suspects = [by_number[number] for number, _ in self._board.running() if number in by_number]
+                self._board.show([])
+                again, over = lost.sort(held, suspects or None)
+                waiting.extendleft(reversed(again))
+                yield from over
+
+    def _pool(self, waiting: deque[EpisodeSpec]) -> Generator[EpisodeResult, None, list[EpisodeSpec]]:
+        """Work with one pool until nothing is waiting, or a worker dies; returns what it held then."""
+        flying: dict[Future[EpisodeResult], EpisodeSpec] = {}
+        initargs = (self._board, self._conditions)
         with _ended_at_once(
-            ProcessPoolExecutor(
-                self._jobs,
-                mp_context=get_context("spawn"),
-                initializer=_begin,
-                initargs=(self._board, self._conditions),
-            )
+            ProcessPoolExecutor(self._jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=initargs)
         ) as pool:
-            flying: set[Future[EpisodeResult]] = set()
             while (waiting and not self._board.stopping) or flying:
-                while waiting and len(flying) < _AHEAD * self._jobs and not self._board.stopping:
-                    flying.add(pool.submit(_work, waiting.pop()))
-                done, flying = wait(flying, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield _result(future)
+                try:
+                    while waiting and len(flying) < _AHEAD * self._jobs and not self._board.stopping:
+                        flying[pool.submit(_work, waiting[0])] = waiting[0]
+                        waiting.popleft()
+                    for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                        result = future.result()
+                        del flying[future]
+                        yield result
+                except BrokenProcessPool:
+                    return _held(flying)
+        return []
 
 
 @contextmanager
@@ -91,11 +104,10 @@ def _ended_at_once(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _result(future: Future[EpisodeResult]) -> EpisodeResult:
-    try:
-        return future.result()
-    except BrokenProcessPool as error:
-        raise RunError("a worker process died (out of memory, or killed); the same command again resumes") from error
+def _held(flying: Mapping[Future[EpisodeResult], EpisodeSpec]) -> list[EpisodeSpec]:
+    """What a broken pool did not finish; what it did, lies sealed in the run directory."""
+    wait(flying)
+    return sorted(flying.values(), key=lambda spec: spec.number)
 
 
 _slot: Slot | None = None
@@ -107,8 +119,16 @@ def _begin(board: Board, conditions: Conditions) -> None:
     global _slot, _outside
     pin_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _slot, _outside = board.claim(), Outside(conditions, board)
+    threading.Thread(target=_die_with, args=(parent_process(),), name="simworld-parent", daemon=True).start()
+    _slot, _outside = board.claim(), Outside(conditions, board, lambda: board.stopping)
     atexit.register(_outside.close)
+
+
+def _die_with(parent: BaseProcess | None) -> None:
+    """End this process when whoever gave it work is gone: another may take up the run, and must be alone there."""
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(spec: EpisodeSpec) -> EpisodeResult:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 from simworld.errors import AskError, ScenarioError
-from simworld.execution._board import Board
 from simworld.execution._spec import EpisodeSpec
-from simworld.gateway import Budget, Desk, Manner, ModelSpec
+from simworld.gateway import Budget, Desk, Manner, Meter, ModelSpec
 from simworld.kernel import Answer, Ask, Gateway
 from simworld.people import PeopleDesk, Person, Scripted, Terminal
 from simworld.scenario import Cell, Scenario
@@ -55,10 +54,10 @@ class Conditions:
 class Outside:
     """Whoever answers in this process."""
 
-    def __init__(self, conditions: Conditions, board: Board) -> None:
+    def __init__(self, conditions: Conditions, meter: Meter, stopping: Callable[[], bool]) -> None:
         # Read here and handed down: nothing below looks at the environment.
         keys = {n: v for n, v in os.environ.items() if n in conditions.keys or _is_secret(n, v)}
-        self._desk = Desk(conditions.manner, board, keys, lambda: board.stopping)
+        self._desk = Desk(conditions.manner, meter, keys, stopping)
         self._people: dict[str, PeopleDesk] = {}
 
     def gateway(self, spec: EpisodeSpec) -> Gateway:
@@ -111,7 +110,7 @@ def model_specs(resolved: Mapping[str, Any]) -> dict[str, ModelSpec]:
     }
 
 
-def check_outside(scenario: Scenario, jobs: int) -> None:
+def check_outside(scenario: Scenario, jobs: int, cluster: bool = False) -> None:
     """Check what only this machine can tell.
 
     Raises:
@@ -124,9 +123,11 @@ def check_outside(scenario: Scenario, jobs: int) -> None:
     for cell in scenario.cells:
         people: Any = cell.resolved.get("people", {})
         for name, block in people.items():
-            if block["kind"] == "terminal" and jobs > 1:
+            if block["kind"] == "terminal" and (jobs > 1 or cluster):
                 place = scenario.place(("people", name))
-                raise ScenarioError(f"{place}: people.{name}: a person at the terminal goes with --jobs 1 only")
+                raise ScenarioError(
+                    f"{place}: people.{name}: a person at the terminal goes with --jobs 1 only, and without a cluster"
+                )
 
 
 def _specs(cell: Cell) -> Iterable[ModelSpec]:

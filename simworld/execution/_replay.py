@@ -106,6 +106,9 @@ def replay_run(
 
 
 def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
+    if not links:
+        # It failed before its first moment, or was given up: there is nothing to compare.
+        return EpisodeReplay(spec.id, spec.arm, spec.seed, 0)
     world, seating = build_society(spec.resolved, spec.import_from)
     kernel = Kernel(world, seating, spec.seed, spec.horizon)
     checker = _Checker(links)

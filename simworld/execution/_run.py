@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +17,13 @@ from typing import Any
 from simworld import __version__
 from simworld.errors import RunError
 from simworld.execution._board import Board
+from simworld.execution._control import clear, hear, post
 from simworld.execution._episode import read_tape_of
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
 from simworld.execution._outside import Conditions, check_outside
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
+from simworld.execution._ray import Cluster, RayCluster, connected
+from simworld.execution._reuse import reuse
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
@@ -40,8 +44,10 @@ from simworld.recording import (
 from simworld.scenario import Scenario, cells, claims_beyond, resolve_text, scenario_digest
 from simworld.threads import VARIABLES, pin_threads
 
-_COUNT = 2.0
-"""Seconds between notes of what is spent."""
+_HEAR = 0.5
+"""Seconds between looks at what is asked of the run, and notes of where it is."""
+_COUNT = 4
+"""So many of them between notes of what is spent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +57,14 @@ class Order:
     scenario: Scenario
     out: Path = Path("runs")
     """Folder in which run directories are made."""
-    jobs: int = 1
-    """Worker processes on this machine; 1 is this process."""
+    jobs: int | None = None
+    """Episodes at once: 1 is this process, more are worker processes. By default 1, or a cluster's number of CPUs."""
     new: bool = False
     """Start another run even if this scenario was run before."""
+    reuse: bool = False
+    """Take over episodes that runs in the same folder have, instead of running them again."""
+    cluster: Cluster | None = None
+    """The Ray cluster that runs the episodes; None is this machine, without Ray."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,8 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
 
     Raises:
         ScenarioError: The scenario does not fit its world.
-        RunError: The directory cannot be written, or another process is running this scenario there.
+        RunError: The directory cannot be written, another process is running this scenario there, or the cluster cannot
+            be reached.
     """
     pin_threads()
     scenario = order.scenario
@@ -89,11 +100,15 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
             if found.status in {"success", "partial"}:
                 return Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
             unfinished.append(found)
-    check_outside(scenario, order.jobs)
-    # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
-    run = unfinished[0].path if unfinished else _create(order, digest, sources)
-    with RunLock(run):
-        return _Run(order, run, bool(unfinished), watcher or Unwatched()).go()
+    with ExitStack() as stack:
+        jobs = order.jobs or 1
+        if order.cluster is not None:
+            jobs = stack.enter_context(connected(order.cluster.address, order.jobs))
+        check_outside(scenario, jobs, order.cluster is not None)
+        # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
+        run = unfinished[0].path if unfinished else _create(order, digest, sources)
+        stack.enter_context(RunLock(run))
+        return _Run(order, jobs, run, bool(unfinished), watcher or Unwatched()).go()
 
 
 def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
@@ -145,10 +160,10 @@ def _late(scenario: Scenario, earlier: Sequence[FoundRun]) -> dict[str, str]:
 class _Run:
     """One process's work on a run."""
 
-    def __init__(self, order: Order, run: Path, resumed: bool, watcher: Watcher) -> None:
-        self._order, self._run, self._watcher = order, run, watcher
-        self._conditions = Conditions.of(order.scenario, order.jobs)
-        self._board = Board(order.jobs, self._conditions.budget)
+    def __init__(self, order: Order, jobs: int, run: Path, resumed: bool, watcher: Watcher) -> None:
+        self._order, self._jobs, self._run, self._watcher = order, jobs, run, watcher
+        self._conditions = Conditions.of(order.scenario, jobs)
+        self._board = Board(jobs, self._conditions.budget)
         self._specs = specs_of(order.scenario, run)
         self._resumed = resumed
         self._writing = threading.Lock()
@@ -158,25 +173,15 @@ class _Run:
         """Run what is missing, seal, and say how it ended."""
         scenario, specs = self._order.scenario, self._specs
         finished = {row.episode for row in read_episodes(self._run)}
+        if self._order.reuse:
+            finished |= self._adopt([s for s in specs if s.id not in finished])
         missing = [s for s in specs if s.id not in finished]
         before = read_manifest(self._run).spent
         self._minutes = before.get("minutes", 0.0)
         self._board.carry(_carried(before, self._run, specs) if self._resumed else Spent())
         # Digests of an earlier end are those of files that this process may write again.
         self._update(status="running", reason="", ended=None, done=len(finished), tables={})
-        plan = Plan(
-            self._run,
-            scenario.name,
-            len(specs),
-            len(finished),
-            max(s.horizon for s in specs),
-            tuple(scenario.model.arms),
-            self._order.jobs,
-            self._resumed,
-            tuple((s.id, s.arm, s.seed) for s in specs),
-            tuple(s.horizon for s in specs),
-            sum(s.horizon for s in specs if s.id in finished),
-        )
+        plan = replace(Plan.of(self._run, scenario.name, specs, finished, self._jobs), resumed=self._resumed)
         self._watcher.started(plan, self._board)
         status, reason = "error", "stopped by an error"
         try:
@@ -192,6 +197,17 @@ class _Run:
             self._update(status=status, reason=reason, ended=_now())
             self._watcher.finished(self._run, status, reason)
         return Outcome(self._run, status, reason)
+
+    def _adopt(self, missing: list[EpisodeSpec]) -> set[str]:
+        """Take over what earlier runs have; claims that they did not make were not made in time."""
+        manifest = read_manifest(self._run)
+        taken = reuse(self._run, missing, manifest)
+        late = dict(manifest.late_claims)
+        for name in dict.fromkeys(taken.values()):
+            earlier = read_manifest(self._run.parent / name)
+            late |= dict.fromkeys(claims_beyond(self._order.scenario.model, earlier.claims), name)
+        self._update(adopted={**manifest.adopted, **taken}, late_claims=late)
+        return set(taken)
 
     def _execute(self, missing: list[EpisodeSpec], done: int) -> tuple[str, str]:
         ids = [s.id for s in self._specs]
@@ -216,7 +232,9 @@ class _Run:
         return _verdict(rows, self._order.scenario.model.faults.most)
 
     def _executor(self, episodes: int) -> Executor:
-        jobs = min(self._order.jobs, max(1, episodes))
+        jobs = min(self._jobs, max(1, episodes))
+        if self._order.cluster is not None:
+            return RayCluster(self._board, self._conditions, jobs, self._order.cluster)
         if jobs > 1:
             return LocalProcesses(self._board, self._conditions, jobs)
         return InProcess(self._board, self._conditions)
@@ -234,12 +252,22 @@ class _Run:
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        """Writes down now and then what is spent: a process that is killed must not forget it."""
+        """Hears what is asked from outside, and writes down where the run is and what is spent.
+
+        A process that is killed must not forget what it spent.
+        """
         over = threading.Event()
 
+        clear(self._run)
+
         def count() -> None:
-            while not over.wait(_COUNT):
-                self._update()
+            for number in itertools.count(1):
+                if over.wait(_HEAR):
+                    return
+                hear(self._run, self._board)
+                post(self._run, self._board)
+                if number % _COUNT == 0:
+                    self._update()
 
         counter = threading.Thread(target=count, name="simworld-spent", daemon=True)
         counter.start()
@@ -248,12 +276,14 @@ class _Run:
         finally:
             over.set()
             counter.join()
+            clear(self._run)
 
 
 def _carried(before: Mapping[str, float], run: Path, specs: list[EpisodeSpec]) -> Spent:
     """What earlier processes have spent: what they wrote down, or what their tapes tell, whichever is more."""
     asks, tokens, usd = 0, 0, 0.0
-    for spec in specs:
+    adopted = read_manifest(run).adopted
+    for spec in (s for s in specs if s.id not in adopted):
         for ask, answer in read_tape_of(run, spec.id):
             if ask.kind == "model":
                 told: Any = answer.telemetry

@@ -47,6 +47,12 @@ def keep_sources(scenario: Scenario, sources: Mapping[str, str], run: Path) -> N
         raise RunError(f"cannot keep a copy of {folder}: {error.strerror or error}") from error
 
 
+def source_files(run: Path) -> dict[str, bytes]:
+    """The run's own copy of that code, by relative path."""
+    folder = run / _COPIES
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.py"))}
+
+
 def import_folder(run: Path, manifest: Manifest) -> str:
     """Where the code of a run is found: where it was, or the run's own copy if files are missing there."""
     there = Path(manifest.source)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simworld.kernel import Json
+from simworld.recording import EpisodeRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,11 @@ class EpisodeSpec:
         return f"{self.cell[:12]}-{self.seed:06d}"
 
     @property
+    def asks(self) -> bool:
+        """Whether its minds ask models or people."""
+        return any(self.resolved.get(kind) for kind in ("models", "people"))
+
+    @property
     def horizon(self) -> int:
         """Ticks of the episode."""
         return int(self.resolved["horizon"])  # type: ignore[arg-type]
@@ -57,3 +63,9 @@ class EpisodeResult:
     """What a failed episode failed of."""
     seconds: float = 0.0
     """Wall time: telemetry."""
+
+    @staticmethod
+    def of(spec: EpisodeSpec, row: EpisodeRow) -> EpisodeResult:
+        """That of an episode which another process has recorded."""
+        numbers = (row.decisions, row.faults, row.moments)
+        return EpisodeResult(spec.number, spec.id, row.status, *numbers, error=row.error or "")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from simworld.execution._board import Board
-from simworld.execution._spec import EpisodeResult
+from simworld.execution._spec import EpisodeResult, EpisodeSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,23 @@ class Plan:
     """Ticks of every episode, by its number."""
     ticks_done: int = 0
     """Ticks of the episodes that an earlier process finished."""
+
+    @staticmethod
+    def of(run: Path, name: str, specs: Sequence[EpisodeSpec], finished: Set[str], jobs: int) -> Plan:
+        """That of a run with these episodes, of which these ids are finished."""
+        return Plan(
+            run,
+            name,
+            len(specs),
+            len(finished),
+            max(s.horizon for s in specs),
+            tuple(dict.fromkeys(s.arm for s in specs if s.arm)),
+            jobs,
+            bool(finished),
+            tuple((s.id, s.arm, s.seed) for s in specs),
+            tuple(s.horizon for s in specs),
+            sum(s.horizon for s in specs if s.id in finished),
+        )
 
 
 class Watcher(Protocol):

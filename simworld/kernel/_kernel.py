@@ -149,6 +149,10 @@ class Kernel:
         """Stop before the next entry, from any thread: whoever runs the episode finds it not closed."""
         self._society.over = True
 
+    def go_on(self) -> None:
+        """Take entries again after a halt."""
+        self._society.over = self._society.ended
+
     def finish(self, moment: Moment, outer: Outer | None = None) -> None:
         """Fill in outer decisions, write rows, step the world once with all actions, and extend the chain.
 

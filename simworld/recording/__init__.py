@@ -4,6 +4,7 @@
 episodes into few. A run is a directory (``create_run``) with a ``Manifest``, ``run.json``.
 """
 
+from simworld.recording._adopting import adopt
 from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
 from simworld.recording._recorder import EpisodeRecorder
 from simworld.recording._run import (
@@ -44,6 +45,7 @@ __all__ = [
     "RunLock",
     "Status",
     "TableFiles",
+    "adopt",
     "compact",
     "create_run",
     "damaged_files",

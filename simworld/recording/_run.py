@@ -113,8 +113,10 @@ class Manifest:
     """Models that its minds ask, by the names that they use: one each, or several if arms differ."""
     prompts: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the texts that its minds ask with, by mind and name."""
+    adopted: Mapping[str, str] = field(default_factory=dict)
+    """Names of the earlier runs from which episodes were taken over, by episode."""
     spent: Mapping[str, float] = field(default_factory=dict)
-    """Asks, tokens and USD that went to models so far."""
+    """Asks, tokens and USD that went to models so far, without what was taken over."""
     environment: Environment = field(default_factory=Environment)
     simworld: str = ""
     """Version of simworld."""

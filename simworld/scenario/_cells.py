@@ -17,6 +17,7 @@ from simworld.scenario._models import ScenarioFile
 from simworld.scenario._paths import put
 from simworld.scenario._registry import build, find
 from simworld.scenario._source import Line, Patch, Source
+from simworld.scenario._sweep import points_of, sweep_problems
 from simworld.scenario._yaml import Key
 
 if TYPE_CHECKING:
@@ -153,7 +154,11 @@ def expand(
 ) -> tuple[list[Cell], list[Line]]:
     """All cells of a scenario, or what is wrong with any of them."""
     lines = [source.line(problem) for problem in _keys(model)]
+    lines += [source.line(problem) for problem in sweep_problems(model.sweep)]
+    if lines:
+        return [], lines
     number = math.prod(len(values) for values in model.sweep.grid.values()) * max(1, len(model.arms))
+    number *= len(points_of(model.sweep))
     if number > MOST_CELLS:
         message = f"found {number:,} cells; accepted: at most {MOST_CELLS:,}"
         lines.append(source.line(Problem(("sweep", "grid"), message)))
@@ -276,23 +281,26 @@ class _Variant:
 
 def _variants(model: ScenarioFile) -> Iterator[_Variant]:
     grid = model.sweep.grid
+    points = points_of(model.sweep)
     choices = [[(key, index) for index in range(len(values))] for key, values in grid.items()]
     for arm in model.arms or ("",):
         # From the outside in, whatever the order in the file: a whole role first, then a parameter in it.
         keys = sorted(model.arms.get(arm, {}), key=lambda key: (key.count("."), key))
         own = [(key, model.arms[arm][key], ("arms", arm, key)) for key in keys]
-        for choice in itertools.product(*choices):
-            swept: list[tuple[str, object, Key]] = [
-                (key, grid[key][index], ("sweep", "grid", key, index))
-                for key, index in sorted(choice, key=lambda pair: (pair[0].count("."), pair[0]))
-            ]
-            yield _Variant(arm, (*own, *swept), {key: grid[key][index] for key, index in choice})
+        for point, choice in itertools.product(points, itertools.product(*choices)):
+            here = {**point.values, **{key: grid[key][index] for key, index in choice}}
+            sources = {**point.sources, **{key: ("sweep", "grid", key, index) for key, index in choice}}
+            inwards = sorted(here, key=lambda key: (key.count("."), key))
+            yield _Variant(arm, (*own, *((key, here[key], sources[key]) for key in inwards)), here)
 
 
 def _keys(model: ScenarioFile) -> Iterator[Problem]:
     """Keys of arms and sweeps that may not be set there, or are set twice."""
     places: list[tuple[str, Key]] = [(key, ("arms", arm, key)) for arm, own in model.arms.items() for key in own]
     places += [(key, ("sweep", "grid", key)) for key in model.sweep.grid]
+    places += [(key, ("sweep", "points", i, key)) for i, one in enumerate(model.sweep.points[:1]) for key in one]
+    if model.sweep.sample is not None:
+        places += [(key, ("sweep", "sample", "over", key)) for key in model.sweep.sample.over]
     for text, place in places:
         first = text.partition(".")[0]
         if first not in CORE:
@@ -305,9 +313,10 @@ def _keys(model: ScenarioFile) -> Iterator[Problem]:
                 yield Problem(
                     ("sweep", "grid", key, index), f"found {found(value)} again; accepted: values that differ"
                 )
-        for text, place in places:
-            if place != ("sweep", "grid", key) and (text == key or text.startswith(f"{key}.")):
-                yield Problem(place, f"also set by {dotted(('sweep', 'grid'))}: {key}; accepted: one of them")
+    for key, by in places:
+        for text, place in places if by[0] == "sweep" else ():
+            if place != by and (text == key or text.startswith(f"{key}.")):
+                yield Problem(place, f"also set by {dotted(by[:2])}: {key}; accepted: one of them")
 
 
 def _places(core: Mapping[str, object], patches: Sequence[Patch], source: Source) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from simworld.scenario._explain import Problem, instead
 from simworld.scenario._models import ScenarioFile
+from simworld.scenario._sweep import points_of
 from simworld_analysis.grammar import parse_claim
 
 
@@ -41,7 +42,7 @@ def _names(label: str, model: ScenarioFile) -> bool:
     """Whether a label names an arm, or in a sweep a variant, which is an arm with its values: `saez size=3`."""
     if label in model.arms:
         return True
-    swept = {key: _as_shown(values) for key, values in model.sweep.grid.items()}
+    swept = _swept(model)
     short = {key.rpartition(".")[2]: values for key, values in swept.items()}
     grid = short if len(short) == len(swept) else swept
     arm, _, rest = label.partition(" ") if model.arms else ("", "", label)
@@ -57,10 +58,17 @@ def _names(label: str, model: ScenarioFile) -> bool:
 
 def _unknown(label: str, model: ScenarioFile) -> str:
     arm = label.partition(" ")[0]
-    if arm in model.arms and model.sweep.grid:
-        swept = ", ".join(f"{key.rpartition('.')[2]}={_as_shown(v)}" for key, v in model.sweep.grid.items())
+    if arm in model.arms and _swept(model):
+        swept = ", ".join(f"{key.rpartition('.')[2]}={values}" for key, values in _swept(model).items())
         return f"there is no variant {label!r}; accepted: {arm!r}, or {arm!r} with one of each of {swept}"
     return f"there is no arm {label!r}{instead(arm, list(model.arms))}"
+
+
+def _swept(model: ScenarioFile) -> dict[str, list[str]]:
+    """Values of a sweep's parameters as the tables show them, in the order in which a variant names them."""
+    points = points_of(model.sweep)
+    listed = {key: list(dict.fromkeys(_as_shown(point.values[key] for point in points))) for key in points[0].values}
+    return listed | {key: _as_shown(values) for key, values in model.sweep.grid.items()}
 
 
 def _as_shown(values: Iterable[object]) -> list[str]:

@@ -81,6 +81,24 @@ class EveryBlock(BaseModel):
     """Record every k-th decision of each member."""
 
 
+Bounds: TypeAlias = Annotated[list[int | float], Field(min_length=2, max_length=2)]
+
+
+class SampleBlock(BaseModel):
+    """Points that are drawn from ranges."""
+
+    model_config = _CLOSED
+
+    method: Literal["random", "latin", "sobol"]
+    """random, latin (a Latin hypercube), or sobol (for sensitivity indices: points x (2 + ranges) are run)."""
+    points: Annotated[int, Field(ge=1, le=10_000)]
+    """How many are drawn; a power of two for sobol."""
+    over: Annotated[dict[Dotted, Bounds], Field(min_length=1)]
+    """Lowest and highest value by dotted key; between two whole numbers whole numbers are drawn."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Of the draws: the same seed, the same points."""
+
+
 class SweepBlock(BaseModel):
     """Which parameters to vary."""
 
@@ -88,6 +106,12 @@ class SweepBlock(BaseModel):
 
     grid: dict[Dotted, Annotated[list[Value], Field(min_length=1)]] = {}
     """Lists of values by dotted key; all combinations are run, the last key varying fastest."""
+    points: list[Annotated[dict[Dotted, Value], Field(min_length=1)]] = []
+    """Values by dotted key, point by point; each is run, with every combination of the grid."""
+    sample: SampleBlock | None = None
+    """Points that are drawn, instead of listed."""
+    design: SampleBlock | None = None
+    """How the listed points were drawn: a run notes it beside them."""
 
 
 class FaultsBlock(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import yaml
@@ -10,7 +10,9 @@ import yaml
 from simworld.errors import ScenarioError
 from simworld.scenario._cells import digest
 from simworld.scenario._check import groups_of
+from simworld.scenario._models import SweepBlock
 from simworld.scenario._registry import Category, find
+from simworld.scenario._sweep import Values, drawn, points_of
 from simworld.scenario._yaml import scalar
 
 if TYPE_CHECKING:
@@ -32,7 +34,8 @@ def resolve_text(scenario: Scenario) -> str:
     """The scenario as YAML with overrides applied and defaults written out; it loads to the same digests."""
     model = scenario.model
     data = model.model_dump(mode="json", exclude_unset=True, by_alias=True)
-    keys = {*model.sweep.grid, *(key for own in model.arms.values() for key in own)}
+    points = points_of(model.sweep)
+    keys = {*model.sweep.grid, *points[0].values, *(key for own in model.arms.values() for key in own)}
     # One cell without any variant: its values are final, checked and converted.
     final = scenario.cells[0].resolved if not keys else None
     resolved: dict[str, object] = {"name": scenario.name, "description": model.description}
@@ -46,13 +49,28 @@ def resolve_text(scenario: Scenario) -> str:
         arm: {key: _filled(key, value, keys) for key, value in own.items()} for arm, own in arms.items()
     }
     grid = data.get("sweep", {}).get("grid", {})
-    resolved["sweep"] = {"grid": {key: [_filled(key, value, keys) for value in grid[key]] for key in grid}}
+    filled = {key: [_filled(key, value, keys) for value in grid[key]] for key in grid}
+    resolved["sweep"] = {"grid": filled, **_listed(model.sweep, keys)}
     resolved["record"] = data.get("record", {}) if final is None else final["record"]
     resolved |= {key: data[key] for key in ("models", "people") if key in data}
     resolved |= {"measures": model.measures, "watch": model.watch}
     resolved |= {key: data[key] for key in ("budget", "asking") if key in data}
     resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": [c.as_data() for c in model.claims]}
     return _dump(resolved)
+
+
+def _listed(sweep: SweepBlock, keys: Iterable[str]) -> dict[str, object]:
+    """The points of a sweep one by one, with the design that they were drawn by: another version may draw others."""
+    design = sweep.sample or sweep.design
+    found: dict[str, object] = {}
+    if design is not None:
+        points: Sequence[Values] = drawn(design) if sweep.sample else sweep.points
+        found["design"] = design.model_dump(mode="json")
+    else:
+        points = sweep.points
+    if points:
+        found["points"] = [{key: _filled(key, value, keys) for key, value in one.items()} for one in points]
+    return found
 
 
 def _filled(key: str, value: object, keys: Iterable[str]) -> object:

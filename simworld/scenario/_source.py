@@ -24,7 +24,7 @@ class Patch:
     @property
     def label(self) -> str:
         """The arm or the sweep, for messages."""
-        return "sweep.grid" if self.source[0] == "sweep" else dotted(self.source[:2])
+        return dotted(self.source[:2])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,84 @@
+"""What `simworld run` and `simworld sweep` have in common: run a scenario, show it, judge its claims."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from simworld.cli._opening import opening
+
+if TYPE_CHECKING:
+    from simworld.scenario import Scenario
+
+DISPLAYS = click.option(
+    "--display",
+    type=click.Choice(["auto", "live", "plain", "json", "none"]),
+    default="auto",
+    show_default=True,
+    help="How to show progress; auto: live on a terminal, plain elsewhere.",
+)
+OUT = click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where runs go."
+)
+JOBS = click.option(
+    "--jobs", type=click.IntRange(1, 1024), help="Episodes at once (default: 1; with --address as many as it has CPUs)."
+)
+ADDRESS = click.option(
+    "--address", metavar="ADDRESS", help="Run on a Ray cluster: local (started here), auto, or HOST:PORT."
+)
+SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3."
+)
+
+
+def go(
+    scenario: Scenario,
+    display: str,
+    *,
+    out: Path,
+    jobs: int | None,
+    new: bool = False,
+    reuse: bool = False,
+    address: str | None = None,
+) -> int:
+    """Run a scenario, with its summary and its claims; returns the exit code."""
+    from simworld.cli._claims import claims_of, judged, print_claims  # noqa: PLC0415
+    from simworld.cli._console import wide_console  # noqa: PLC0415
+    from simworld.cli._measurable import check_measurable  # noqa: PLC0415
+    from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
+    from simworld.execution import Cluster, Order, execute  # noqa: PLC0415
+    from simworld_analysis import open_run  # noqa: PLC0415
+
+    check_measurable(scenario)
+    console = wide_console()
+    for note in scenario.notes:
+        click.echo(f"note: {note}", err=True)
+    people = [block for cell in scenario.cells for block in cast(Any, cell.resolved.get("people", {})).values()]
+    if display in {"auto", "live"} and any(block["kind"] == "terminal" for block in people):
+        display = "plain"  # a question must not be painted over
+    shown = make_display(cast(Display, display), console)
+    cluster = None if address is None else Cluster(address)
+    outcome = execute(Order(scenario, out, jobs, new, reuse, cluster), shown)
+    with opening():
+        opened = open_run(outcome.run)
+        # Judged however the run is shown: the index of runs tells what was found.
+        verdicts = judged(opened, claims_of(scenario)) if opened.manifest["done"] else []
+    if display not in {"json", "none"}:
+        if outcome.finished_before:
+            click.echo(f"this scenario was run before: {outcome.run} (another run of it: --new)")
+        summary = summarise(outcome.run, scenario.model.measures)
+        console.print(render_summary(summary, console.width))
+        if verdicts:
+            print_claims(opened, verdicts)
+    sys.stdout.flush()
+    return {"success": 0, "interrupted": 130}.get(outcome.status, 1)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

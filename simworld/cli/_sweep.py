@@ -1,0 +1,134 @@
+"""`simworld sweep`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, duration, go
+from simworld.errors import ScenarioError
+
+if TYPE_CHECKING:
+    from simworld.scenario import Scenario
+
+_METHODS = ["random", "latin", "sobol"]
+
+
+@click.command(epilog="Example: simworld sweep scenarios/tax_rational.yaml --over world.elasticity=0.2,0.4 --seeds 8")
+@click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
+@click.option("--over", "axes", multiple=True, metavar="KEY=A,B,...", help="Values of a key; KEY=LOW..HIGH to draw.")
+@click.option("--seeds", type=click.IntRange(1), help="Episodes per cell (same as --set episodes=N).")
+@click.option("--sample", type=click.Choice(_METHODS), help="Draw points from the ranges instead of taking all values.")
+@click.option("--points", type=click.IntRange(1), help="How many points to draw; a power of two for sobol.")
+@SET
+@click.option("--dry-run", is_flag=True, help="Say what would be run, how long it takes and what it costs.")
+@click.option("--fresh", is_flag=True, help="Run all episodes, also those that earlier runs have.")
+@OUT
+@JOBS
+@ADDRESS
+@DISPLAYS
+def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
+    scenario: Path,
+    axes: tuple[str, ...],
+    seeds: int | None,
+    sample: str | None,
+    points: int | None,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    fresh: bool,
+    out: Path,
+    jobs: int | None,
+    address: str | None,
+    display: str,
+) -> int:
+    """Run SCENARIO at many values: its arms times all combinations, times seeds.
+
+    All cells share their seeds, and so their chance. Episodes that earlier runs in the same folder have are taken from
+    there: a sweep that is repeated or extended runs only what is new.
+    """
+    from simworld.scenario import load  # noqa: PLC0415
+
+    extra = _drawn(axes, sample, points) if sample is not None or points is not None else _listed(axes)
+    extra += [f"episodes={seeds}"] if seeds is not None else []
+    loaded = load(scenario, [*overrides, *extra])
+    if not dry_run:
+        return go(loaded, display, out=out, jobs=jobs, reuse=not fresh, address=address)
+    _foretell(loaded, out, jobs or 1, fresh)
+    return 0
+
+
+def _listed(axes: Sequence[str]) -> list[str]:
+    """Overrides for a grid."""
+    found = []
+    for axis in axes:
+        key, values = _parts(axis)
+        if ".." in values:
+            raise ScenarioError(f"--over {axis}: a range needs --sample ({', '.join(_METHODS)}) and --points")
+        found.append(f"sweep.grid.{key}=[{values}]")
+    return found
+
+
+def _drawn(axes: Sequence[str], sample: str | None, points: int | None) -> list[str]:
+    """The override for points that are drawn."""
+    if sample is None or points is None:
+        raise ScenarioError("--sample and --points go together, with --over KEY=LOW..HIGH")
+    ranges = []
+    for axis in axes:
+        key, values = _parts(axis)
+        low, dots, high = values.partition("..")
+        if not dots:
+            raise ScenarioError(f"--over {axis}: found {values!r}; accepted with --sample: LOW..HIGH")
+        ranges.append(f"{key}: [{low}, {high}]")
+    return [f"sweep.sample={{method: {sample}, points: {points}, over: {{{', '.join(ranges)}}}}}"]
+
+
+def _parts(axis: str) -> tuple[str, str]:
+    key, equals, values = axis.partition("=")
+    if not equals or not key or not values:
+        raise ScenarioError(f"--over {axis}: accepted: KEY=A,B,..., such as world.elasticity=0.2,0.4")
+    return key, values
+
+
+def _foretell(scenario: Scenario, out: Path, jobs: int, fresh: bool) -> None:
+    """Say what would be run, and what it takes by the mean of what earlier runs of the scenario took."""
+    from simworld.execution import known_episodes  # noqa: PLC0415
+
+    episodes, known = known_episodes(scenario, out)
+    cells, arms, seeds = len(scenario.cells), max(1, len(scenario.model.arms)), len(scenario.seeds)
+    what = f"{arms} arms x {cells // arms} points" if arms > 1 else f"{cells} points"
+    click.echo(f"{what} x {seeds} seeds: {episodes:,} episodes")
+    missing = episodes if fresh else episodes - known
+    if known and not fresh:
+        click.echo(f"{known:,} of them are known from earlier runs; {missing:,} would be run")
+    cost, basis = _costs(scenario.name, out)
+    if not basis:
+        click.echo("time, tokens and money: no earlier run of this scenario tells (simworld plan runs a pilot)")
+        return
+    seconds = cost["seconds"] * missing
+    click.echo(f"about {duration(seconds / jobs)} with {jobs} at once" if jobs > 1 else f"about {duration(seconds)}")
+    if cost["asks"]:
+        told = [f"{cost['asks'] * missing:,.0f} asks", f"{cost['tokens'] * missing:,.0f} tokens"]
+        click.echo(f"about {', '.join(told)}, ${cost['usd'] * missing:,.2f}")
+    click.echo(f"by {basis:,} episodes of earlier runs")
+
+
+def _costs(name: str, out: Path) -> tuple[dict[str, float], int]:
+    """Mean cost of an episode over the runs of a scenario, and how many episodes these have."""
+    from simworld_analysis import OpenError, open_run  # noqa: PLC0415
+    from simworld_analysis.planning import episode_cost  # noqa: PLC0415
+
+    total, basis = dict.fromkeys(("seconds", "asks", "tokens", "usd"), 0.0), 0
+    for path in sorted(out.iterdir()) if out.is_dir() else ():
+        try:
+            run = open_run(path)
+            done = int(run.manifest["done"])
+            if run.manifest["scenario"] == name and done > 0:
+                own = episode_cost(run, done)
+                total = {key: value + own[key] * done for key, value in total.items()}
+                basis += done
+        except (OpenError, KeyError):
+            continue  # what cannot be read tells nothing
+    return {key: value / max(1, basis) for key, value in total.items()}, basis

@@ -1,0 +1,89 @@
+"""Episodes that earlier runs have: known by their cell's digest and seed, they are not run again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from simworld import __version__
+from simworld.errors import RunError
+from simworld.execution._build import build_society
+from simworld.execution._episode import tables_of
+from simworld.execution._plan import check, specs_of
+from simworld.execution._sources import sources_of
+from simworld.execution._spec import EpisodeSpec
+from simworld.recording import (
+    Environment,
+    Manifest,
+    adopt,
+    damaged_files,
+    is_locked,
+    read_episodes,
+    read_manifest,
+)
+from simworld.scenario import Scenario
+
+
+def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, str]:
+    """Take over what runs beside this one have of its episodes; returns the name of the run by episode.
+
+    An episode counts if it succeeded, with the same code, the same versions and CPU features: then it would come out
+    the same. Of one that asked, the answers are taken over with it.
+
+    Args:
+        run: The run directory.
+        specs: Episodes that it lacks.
+        like: Its manifest.
+
+    Raises:
+        RunError: What is taken over cannot be written.
+    """
+    wanted = {spec.id: spec for spec in specs}
+    taken: dict[str, str] = {}
+    for other, found in _others(run, like):
+        for episode in found:
+            spec = wanted.get(episode)
+            if spec is not None and adopt(run, other, tables_of(spec, *build_society(spec.resolved, spec.import_from))):
+                taken[episode] = other.name
+                del wanted[episode]
+        if not wanted:
+            break
+    return taken
+
+
+def known_episodes(scenario: Scenario, out: Path) -> tuple[int, int]:
+    """How many episodes a scenario has, and how many of them runs in a folder have already.
+
+    Raises:
+        ScenarioError: The scenario does not fit its world.
+    """
+    check(scenario)
+    like = Manifest("running", scenario.name, "", sources=sources_of(scenario))
+    like = replace(like, environment=Environment.here(), simworld=__version__)
+    known = {episode for _, episodes in _others(out / "none", like) for episode in episodes}
+    specs = specs_of(scenario, out / "none")
+    return len(specs), sum(spec.id in known for spec in specs)
+
+
+def _others(run: Path, like: Manifest) -> Iterator[tuple[Path, list[str]]]:
+    """Runs that may be taken from, the newest first, with the episodes that succeeded there."""
+    for other in sorted(run.parent.iterdir(), reverse=True) if run.parent.is_dir() else ():
+        try:
+            manifest = read_manifest(other)
+            if other == run or is_locked(other) or not _alike(manifest, like) or damaged_files(other, manifest):
+                continue
+            rows = read_episodes(other)
+        except RunError:
+            continue  # no run, or one that cannot be read: nothing is taken from it
+        yield other, [row.episode for row in rows if row.status == "success"]
+
+
+def _alike(manifest: Manifest, like: Manifest) -> bool:
+    """Whether an episode that was run there would come out the same here."""
+    there, here = _identity(manifest.environment), _identity(like.environment)
+    return manifest.sources == like.sources and manifest.simworld == like.simworld and there == here
+
+
+def _identity(environment: Environment) -> tuple[Mapping[str, str], str, tuple[str, ...]]:
+    return environment.packages, environment.python, environment.cpu
