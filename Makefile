@@ -26,13 +26,13 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile
 	$(BIN)/python tests/wheel.py
 	@cat .pytest_cache/not_run 2>/dev/null || true
 
 games: .venv/dev
 	$(PIP) --editable '.[dev,games]'
-	$(BIN)/pytest -n 2 --dist loadgroup tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
+	$(BIN)/pytest -n 2 --dist loadfile tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
 
 study: .venv/dev
 	$(BIN)/python -m benchmarks.studies.coverage

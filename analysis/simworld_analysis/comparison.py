@@ -123,10 +123,10 @@ def _compared(
         return Comparison(*what, means, mean_interval(gap), True, effect, len(shared) - len(gaps))
     x, y = (np.array([v for v in each.values() if np.isfinite(v)]) for each in (two, one))
     means = mean_interval(y), mean_interval(x)
-    return Comparison(*what, means, _welch(x, y), False, hedges_g(x, y), len(one) + len(two) - len(x) - len(y))
+    return Comparison(*what, means, welch(x, y), False, hedges_g(x, y), len(one) + len(two) - len(x) - len(y))
 
 
-def _welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:
+def welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype[np.float64]]) -> Estimate:
     """Difference of two independent means, by Welch's t."""
     n, nan = len(x) + len(y), float("nan")
     gap = float(x.mean() - y.mean()) if len(x) and len(y) else nan

@@ -4,6 +4,7 @@ from simworld.execution._board import Board, Slot, Wish
 from simworld.execution._control import ask_of_run
 from simworld.execution._episode import read_tape_of, run_episode
 from simworld.execution._follow import follow
+from simworld.execution._fork import Change, forked
 from simworld.execution._plan import check, prompts_of
 from simworld.execution._ray import Cluster
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
@@ -14,6 +15,7 @@ from simworld.execution._watch import Plan, Unwatched, Watcher
 
 __all__ = [
     "Board",
+    "Change",
     "Cluster",
     "EpisodeReplay",
     "EpisodeResult",
@@ -30,6 +32,7 @@ __all__ = [
     "check",
     "execute",
     "follow",
+    "forked",
     "known_episodes",
     "prompts_of",
     "read_tape_of",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from simworld.errors import ScenarioError
-from simworld.kernel import Agent, Cohort, Group, Individuals, Role, World
+from simworld.kernel import Agent, Cohort, Group, Individuals, Intervention, Role, World
 from simworld.scenario import build, find, import_beside
 
 Seating = Mapping[str, list[Group]]
@@ -55,15 +57,43 @@ def build_seating(
         seating[name] = []
         for index, block in enumerate(groups):
             where = (places or {}).get(f"roles.{name}.{index}", f"roles.{name}")
-            params = {k: v for k, v in block.items() if k not in {"kind", "count"}}
-            found = find("agent", str(block["kind"]))
-            made = build(found, params, where)
-            mind = made if isinstance(made, Cohort) else Individuals(_Maker(found.kind, params))
-            _check_fit(where, str(block["kind"]), mind, known[name])
-            assert isinstance(made, Cohort | Agent)
-            _checked(partial(made.check, known[name]), where)
-            seating[name].append(Group(mind, int(block["count"]), _label(block, mind, resolved)))
+            seating[name].append(_group(block, known[name], resolved, where))
     return seating
+
+
+def build_interventions(resolved: Mapping[str, Any], world: World) -> tuple[list[Intervention], dict[str, list[Group]]]:
+    """The interventions of an episode in their order, and the minds that come with them, by role.
+
+    Raises:
+        ScenarioError: A mind refuses its parameters, or does not fit its role.
+    """
+    sizes = {role.name: sum(int(b["count"]) for b in resolved["roles"].get(role.name, ())) for role in world.roles}
+    known = {role.name: role.sized(sizes) for role in world.roles}
+    changes, groups = [], dict[str, list[Group]]()
+    for number, block in enumerate(resolved.get("interventions", ())):
+        minds: dict[tuple[str, int], Cohort] = {}
+        for role, places in block["roles"].items():
+            for place, group in places.items():
+                made = _group(group, known[role], resolved, f"interventions.{number}.set: roles.{role}.{place}")
+                assert made.mind is not None
+                minds[role, int(place)] = made.mind
+                groups.setdefault(role, []).append(replace(made, count=0))
+        without = {
+            role: None if who == "all" else np.array(who, dtype=np.int64) for role, who in block["without"].items()
+        }
+        changes.append(Intervention(int(block["at"]), block["world"], minds, without))
+    return changes, groups
+
+
+def _group(block: Mapping[str, Any], role: Role, resolved: Mapping[str, Any], where: str) -> Group:
+    params = {k: v for k, v in block.items() if k not in {"kind", "count"}}
+    found = find("agent", str(block["kind"]))
+    made = build(found, params, where)
+    mind = made if isinstance(made, Cohort) else Individuals(_Maker(found.kind, params))
+    _check_fit(where, str(block["kind"]), mind, role)
+    assert isinstance(made, Cohort | Agent)
+    _checked(partial(made.check, role), where)
+    return Group(mind, int(block["count"]), _label(block, mind, resolved))
 
 
 @dataclass(frozen=True)

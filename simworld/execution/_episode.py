@@ -8,23 +8,17 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
 from simworld.execution._board import Slot
-from simworld.execution._build import Seating, build_society
+from simworld.execution._course import Course, tape_path
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, World, lasting, read_tape
-from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables
+from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, lasting, read_tape
+from simworld.recording import EpisodeRecorder
 
 _LOOK = 0.05
 """Seconds between reports of progress."""
 _PACKAGE = Path(__file__).parents[1]
-
-
-def tape_path(run: Path, episode: str) -> Path:
-    """Where the asks of an episode are taped."""
-    return run / "tape" / f"{episode}.tape"
 
 
 def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
@@ -59,19 +53,18 @@ def run_episode(
     begun = time.monotonic()
     if slot is not None:
         slot.begin(spec.number)
-    world, seating = build_society(spec.resolved, spec.import_from)
-    kernel = Kernel(world, seating, spec.seed, spec.horizon)
-    recorder = EpisodeRecorder(spec.run, tables_of(spec, world, seating))
-    tape = Tape(tape_path(spec.run, spec.id)) if tape is None else tape
+    course = Course(spec)
+    kernel, recorder = course.kernel, EpisodeRecorder(spec.run, course.tables)
+    tape = course.tape() if tape is None else tape
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
     status, error = "success", ""
     try:
         with _reported(kernel, slot):
-            kernel.run()
+            course.run()
             while not kernel.closed and slot is not None and _waited(kernel, slot):
                 kernel.go_on()
-                kernel.run()
+                course.run()
         status = "success" if kernel.closed else "interrupted"
     except (BudgetError, StoppedError):
         status = "interrupted"
@@ -113,8 +106,7 @@ def record_lost(spec: EpisodeSpec, error: str) -> EpisodeResult:
     Raises:
         RunError: It cannot be written.
     """
-    world, seating = build_society(spec.resolved, spec.import_from)
-    EpisodeRecorder(spec.run, tables_of(spec, world, seating)).finish("failed", 0, 0, error)
+    EpisodeRecorder(spec.run, Course(spec).tables).finish("failed", 0, 0, error)
     return EpisodeResult(spec.number, spec.id, "failed", error=error)
 
 
@@ -154,11 +146,3 @@ def _told(failure: BaseException, when: str) -> str:
     words = "; ".join([*places, *getattr(failure, "__notes__", ()), when])
     said = " ".join(str(failure).split())
     return lasting(f"{type(failure).__name__}: {said} ({words})")
-
-
-def tables_of(spec: EpisodeSpec, world: World, seating: Seating) -> EpisodeTables:
-    """What is recorded of an episode."""
-    key = EpisodeKey(spec.id, spec.cell, spec.arm, spec.seed, spec.parameters)
-    record: Any = spec.resolved["record"]
-    kinds: Any = spec.kinds
-    return EpisodeTables.of(key, world, seating, record, kinds)

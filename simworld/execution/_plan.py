@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from simworld.errors import RunError, ScenarioError
-from simworld.execution._build import build_seating
+from simworld.execution._build import build_interventions, build_seating
 from simworld.execution._sources import import_folder
-from simworld.execution._spec import EpisodeSpec
+from simworld.execution._spec import EpisodeSpec, episode_id
 from simworld.recording import Manifest, parameter_types
 from simworld.scenario import Scenario, cells, check_roles, find, load, scenario_digest
 
@@ -30,6 +30,7 @@ def check(scenario: Scenario) -> None:
             )
         resolved: Any = cell.resolved
         build_seating(resolved, world, cell.places)
+        build_interventions(resolved, world)
 
 
 def models_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:
@@ -60,10 +61,12 @@ def specs_of(scenario: Scenario, run: Path, import_from: str | None = None) -> l
     here = str(scenario.path.resolve().parent) if import_from is None else import_from
     specs: list[EpisodeSpec] = []
     for cell in found:
+        resolved: Any = cell.resolved
+        parameters: Any = dict(cell.overrides)
         for seed in scenario.seeds:
-            resolved: Any = cell.resolved
-            parameters: Any = dict(cell.overrides)
-            specs.append(EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here))
+            base = episode_id(cell.base, seed) if cell.base else ""
+            spec = EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here, base)
+            specs.append(spec)
     return specs
 
 

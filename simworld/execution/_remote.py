@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, UserError
+from simworld.errors import BudgetError, RunError, UserError
 from simworld.execution._board import IDLE, Wish
-from simworld.execution._episode import run_episode, tape_path
+from simworld.execution._course import tape_path
+from simworld.execution._episode import run_episode
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._parcel import Parcel, pack
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -260,6 +261,8 @@ class Worker:
         gateway = self._outside.gateway(here)
         if self._shares or not spec.asks:
             return run_episode(here, self._board, gateway)
+        if spec.base:
+            raise RunError("forks that ask need a run directory that all workers see")
         tape = RemoteTape(self.office, spec.id, tape_path(self._place, spec.id))
         try:
             return run_episode(here, self._board, gateway, tape)

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from simworld.errors import RunError
-from simworld.execution._build import build_society
-from simworld.execution._episode import tape_path
+from simworld.execution._course import Course, tape_path
 from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import changed_sources, import_folder
 from simworld.execution._spec import EpisodeSpec
-from simworld.kernel import Broker, Kernel, Silent, Tape
+from simworld.kernel import Broker, Silent, Tape
 from simworld.recording import Environment, Link, Manifest, damaged_files, read_links, read_manifest
 
 _SHOWN = 5
@@ -109,13 +108,13 @@ def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
     if not links:
         # It failed before its first moment, or was given up: there is nothing to compare.
         return EpisodeReplay(spec.id, spec.arm, spec.seed, 0)
-    world, seating = build_society(spec.resolved, spec.import_from)
-    kernel = Kernel(world, seating, spec.seed, spec.horizon)
+    course = Course(spec)
+    kernel = course.kernel
     checker = _Checker(links)
     kernel.attach(checker, Broker(None, Tape(tape_path(spec.run, spec.id))))
     difference = ""
     try:
-        kernel.run()
+        course.run()
         if checker.number < len(links):
             difference = f"ended after moment {checker.number}; the run has {len(links)}"
     except _Differs as found:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from simworld import __version__
 from simworld.errors import RunError
-from simworld.execution._build import build_society
-from simworld.execution._episode import tables_of
+from simworld.execution._course import Course
 from simworld.execution._plan import check, specs_of
 from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeSpec
@@ -44,7 +43,7 @@ def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, 
     for other, found in _others(run, like):
         for episode in found:
             spec = wanted.get(episode)
-            if spec is not None and adopt(run, other, tables_of(spec, *build_society(spec.resolved, spec.import_from))):
+            if spec is not None and adopt(run, other, Course(spec).tables):
                 taken[episode] = other.name
                 del wanted[episode]
         if not wanted:

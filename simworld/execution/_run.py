@@ -25,9 +25,10 @@ from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._ray import Cluster, RayCluster, connected
 from simworld.execution._reuse import reuse
 from simworld.execution._sources import keep_sources, sources_of
-from simworld.execution._spec import EpisodeSpec
+from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.gateway import STAND_INS, Spent
+from simworld.kernel import TAKEN
 from simworld.recording import (
     Environment,
     EpisodeRow,
@@ -213,7 +214,7 @@ class _Run:
         ids = [s.id for s in self._specs]
         compacted = time.monotonic()
         with _stopping(self._board, self._left(), self._watcher):
-            for result in self._executor(len(missing)).run(missing):
+            for result in self._results(missing):
                 self._watcher.ended(result)
                 done += result.status != "interrupted"
                 if time.monotonic() - compacted > 1.0:
@@ -230,6 +231,13 @@ class _Run:
                 return "budget", f"the budget is spent ({so_far}); the same command with a larger one continues"
             return "interrupted", f"{so_far}; the same command again continues"
         return _verdict(rows, self._order.scenario.model.faults.most)
+
+    def _results(self, missing: list[EpisodeSpec]) -> Iterator[EpisodeResult]:
+        """Run episodes; those that take answers of others from their tapes come after these."""
+        after = [s for s in missing if s.base and s.asks]
+        for wave in ([s for s in missing if s not in after] if after else missing, after):
+            if wave and not self._board.stopping:
+                yield from self._executor(len(wave)).run(wave)
 
     def _executor(self, episodes: int) -> Executor:
         jobs = min(self._jobs, max(1, episodes))
@@ -285,7 +293,7 @@ def _carried(before: Mapping[str, float], run: Path, specs: list[EpisodeSpec]) -
     adopted = read_manifest(run).adopted
     for spec in (s for s in specs if s.id not in adopted):
         for ask, answer in read_tape_of(run, spec.id):
-            if ask.kind == "model":
+            if ask.kind == "model" and TAKEN not in answer.telemetry:
                 told: Any = answer.telemetry
                 asks += 1
                 tokens += told.get("prompt_tokens", 0) + told.get("completion_tokens", 0)

@@ -10,6 +10,11 @@ from simworld.kernel import Json
 from simworld.recording import EpisodeRow
 
 
+def episode_id(cell: str, seed: int) -> str:
+    """Stable name of an episode: its cell's digest and its seed."""
+    return f"{cell[:12]}-{seed:06d}"
+
+
 @dataclass(frozen=True, slots=True)
 class EpisodeSpec:
     """One seeded run of one scenario cell; everything a worker process needs to execute it."""
@@ -30,11 +35,13 @@ class EpisodeSpec:
     """Arrow types of the sweep parameters, over all cells."""
     import_from: str = ""
     """Folder from which `module:Class` kinds are imported: the scenario's own."""
+    base: str = ""
+    """Id of the same episode without its interventions; empty if it has none."""
 
     @property
     def id(self) -> str:
         """Stable name of the episode: cell digest and seed."""
-        return f"{self.cell[:12]}-{self.seed:06d}"
+        return episode_id(self.cell, self.seed)
 
     @property
     def asks(self) -> bool:

@@ -5,16 +5,18 @@ from simworld.kernel._asks import MENDED, Answer, Ask, AskKey, Broker, Gateway, 
 from simworld.kernel._chance import Chance
 from simworld.kernel._fields import Array, Field, Members, Role
 from simworld.kernel._individuals import Individuals
+from simworld.kernel._interventions import Intervention
 from simworld.kernel._kernel import Kernel, Outer
 from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
 from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
-from simworld.kernel._tape import Tape, read_tape
+from simworld.kernel._tape import TAKEN, Tape, TwinTape, read_tape
 from simworld.kernel._words import lasting
 from simworld.kernel._world import Acts, Moment, Turn, World
 
 __all__ = [
     "MENDED",
+    "TAKEN",
     "Action",
     "Acts",
     "Agenda",
@@ -31,6 +33,7 @@ __all__ = [
     "Gateway",
     "Group",
     "Individuals",
+    "Intervention",
     "Json",
     "Kernel",
     "Members",
@@ -45,6 +48,7 @@ __all__ = [
     "Silent",
     "Tape",
     "Turn",
+    "TwinTape",
     "Value",
     "World",
     "answer_digest",

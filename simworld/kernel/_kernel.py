@@ -15,6 +15,7 @@ from simworld.kernel._asks import Broker
 from simworld.kernel._chance import Chance
 from simworld.kernel._deciding import Part, Whole, decided, resumed, run_rounds, suspend
 from simworld.kernel._fields import Array, Members, freeze
+from simworld.kernel._interventions import Intervention
 from simworld.kernel._minds import Seats
 from simworld.kernel._recorder import Recorder
 from simworld.kernel._roster import Group, Roster
@@ -66,6 +67,11 @@ class Kernel:
     def ended(self) -> bool:
         """The world ended the episode."""
         return self._society.ended
+
+    @property
+    def halted(self) -> bool:
+        """It was stopped from outside."""
+        return self._society.over and not self._society.ended
 
     @property
     def agenda(self) -> Agenda:
@@ -152,6 +158,21 @@ class Kernel:
     def go_on(self) -> None:
         """Take entries again after a halt."""
         self._society.over = self._society.ended
+
+    def intervene(self, change: Intervention) -> None:
+        """Let a change take effect at its tick, before whatever is due then: run the kernel up to that tick first.
+
+        Raises:
+            ContractError: Something of that tick, or of a later one, has happened already.
+        """
+        self._start()
+        turn = self._society.turn
+        if self._held is not None or self.closed or change.at < turn.tick or (self.moments and change.at == turn.tick):
+            raise ContractError(f"an intervention at tick {change.at}: it is already tick {turn.tick}")
+        if change.at != turn.tick:
+            turn.tick = change.at
+            self._society.forget()
+        self._society.intervene(change)
 
     def finish(self, moment: Moment, outer: Outer | None = None) -> None:
         """Fill in outer decisions, write rows, step the world once with all actions, and extend the chain.

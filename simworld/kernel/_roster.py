@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -158,6 +158,24 @@ class Roster:
                 f" accepted: {count} numbers below {len(self.groups)}"
             )
         return told.astype(np.int64)
+
+    def reseat(self, place: int, mind: Cohort) -> Members:
+        """Give a group another mind; returns its members who are present: their rows begin anew.
+
+        Raises:
+            ContractError: There is no such group, or it is decided from outside.
+        """
+        if not 0 <= place < len(self.groups) or self.groups[place].mind is None:
+            raise ContractError(f"role {self.role.name!r}: there is no mind in place {place} that could be replaced")
+        groups = list(self.groups)
+        groups[place] = replace(groups[place], mind=mind)
+        self.groups = tuple(groups)
+        self.minds[self._mind_of_group[place]] = mind
+        members: Members = np.flatnonzero(self.alive[: self.count] & (self.group[: self.count] == place))
+        self.rows[members] = np.arange(len(members))
+        self._sizes[place] = len(members)
+        self.dense = self.dense and not self.left
+        return members
 
     def begin(self, members: Members) -> Members:
         """Give each of these members the index of its next decision."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ from simworld.kernel._chain import Chain
 from simworld.kernel._chance import Chance, Drawn
 from simworld.kernel._deciding import check_given, check_seen
 from simworld.kernel._fields import Array, Members
+from simworld.kernel._interventions import Intervention
 from simworld.kernel._minds import Seats
 from simworld.kernel._recorder import Recorder
 from simworld.kernel._roster import Group, Roster
@@ -230,6 +232,32 @@ class Society:
                     mind.leave(members[places], roster.rows[members[places]])
             if self.recorder is not None and len(members):
                 self.recorder.left(role, self.turn.tick, members)
+
+    def intervene(self, change: Intervention) -> None:
+        """Let a change take effect: first those who leave, then new minds, then parameters."""
+        for role, members in change.without.items():
+            here = self.roster(role).present()
+            gone = here if members is None else np.intersect1d(members, here)
+            if len(gone):
+                self.leave(role, gone)
+                self.settle()
+                self.world.taken_out(role, gone, self.turn)
+        for (role, place), mind in change.minds.items():
+            roster = self.roster(role)
+            for member in sorted(roster.suspended):
+                if roster.group[member] == place:
+                    self._discard(roster, member, "reseated")
+            members = roster.reseat(place, mind)
+            self.chain.note("reseated", (role, place), members)
+            if len(members):
+                rows, decisions = roster.rows[members], roster.decisions[members]
+                mind.join(Seats(roster.role, self.turn.tick, members, rows, decisions, self.drawn))
+        if change.values:
+            told = json.dumps(change.values, sort_keys=True)
+            self.chain.note("changed", (told,))
+            self.world.change(change.values, self.turn)
+        if self.leaving:
+            self.settle()
 
     def close(self, role: str, members: Members, end: str) -> None:
         """The last row of each of these members: a last observation, and how it ended."""

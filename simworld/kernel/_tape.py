@@ -7,6 +7,7 @@ import os
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO
@@ -26,6 +27,8 @@ _LONG = 40
 _MOST_LINES = 100_000
 """After so many lines another stream begins, so that memory stays bounded."""
 _REFERENCE = "\0"
+TAKEN = "taken"
+"""In the telemetry of an answer that was taken from another tape: it was paid there."""
 _ADVICE = "restore the file from a copy, or begin a new run with --new"
 
 
@@ -94,6 +97,37 @@ class Tape:
         with self._lock:
             self._closed = True
             self._writer = None
+
+
+class TwinTape(Tape):
+    """The tape of a fork: up to it that of its base; after it, the same question at the same place is answered alike.
+
+    What is taken from the base is kept here, too: a fork is replayed from its own tape.
+    """
+
+    def __init__(self, path: Path | None, base: Path) -> None:
+        super().__init__(path)
+        self.strict = True
+        """Nothing has been changed yet: every question has an answer on the base's tape."""
+        self._base = {ask.key: (ask.digest, answer) for ask, answer in read_tape(base)} if base.exists() else {}
+
+    def get(self, ask: Ask) -> Answer | None:
+        """The taped answer, here or in the base.
+
+        Raises:
+            TapeError: Before the fork, the base was asked something else here, or nothing.
+        """
+        found = super().get(ask)
+        if found is not None:
+            return found
+        digest, answer = self._base.get(ask.key, ("", None))
+        if answer is None or digest != ask.digest:
+            if self.strict:
+                raise TapeError(f"{ask}: the tape of what is forked has another question here, or none")
+            return None
+        taken = replace(answer, telemetry={TAKEN: True})
+        self.put(ask, taken)
+        return taken
 
 
 def read_tape(path: Path) -> Iterator[tuple[Ask, Answer]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from simworld.errors import ContractError
 from simworld.kernel._agenda import Payload
+from simworld.kernel._asks import Json
 from simworld.kernel._fields import Array, Field, Members, Role, freeze
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ class World(ABC):
     """How long one tick is, in ``tick_unit``."""
     tick_unit: ClassVar[str] = "tick"
     """Unit of the tables' column ``time``."""
+    changeable: ClassVar[tuple[str, ...]] = ()
+    """Parameters that an intervention may change in mid-episode: attributes that are read anew in every step."""
 
     def check(self, seats: Mapping[str, int]) -> None:  # noqa: B027  most worlds take any number
         """Raise ValueError if it cannot be played with so many seats; asked before a run starts."""
@@ -98,6 +101,14 @@ class World(ABC):
     def on_event(self, name: str, payload: Payload, turn: Turn) -> None:  # noqa: ARG002
         """Handle a callback entry that the world scheduled with ``turn.call``."""
         raise ContractError(f"{type(self).__name__} scheduled {name!r} but has no on_event")
+
+    def change(self, values: Mapping[str, Json], turn: Turn) -> None:  # noqa: ARG002
+        """Take up new values of parameters that are changeable, in mid-episode: by an intervention."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: B027
+        """Members were taken out by an intervention: take back what they held. They cannot be woken any more."""
 
 
 class Turn:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds, known
     from simworld.scenario._resolve import resolve_text, scenario_digest
     from simworld.scenario._schema import schema
+    from simworld.scenario._yaml import parse_value
 
 # Loaded on first use: pydantic takes longer to import than a command may take to print its help.
 _MODULES = {
@@ -38,6 +39,7 @@ _MODULES = {
     "kinds": "_registry",
     "known": "_registry",
     "load": "_load",
+    "parse_value": "_yaml",
     "resolve_text": "_resolve",
     "scenario_digest": "_resolve",
     "schema": "_schema",
@@ -60,6 +62,7 @@ __all__ = [
     "kinds",
     "known",
     "load",
+    "parse_value",
     "resolve_text",
     "scenario_digest",
     "schema",

@@ -67,6 +67,8 @@ class Cell:
     """SHA-256 of ``resolved`` as canonical JSON, in hex."""
     places: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
     """Line and key of each block, for messages: by ``world`` and ``roles.<role>.<index>``."""
+    base: str = ""
+    """Digest of the same cell without its interventions; empty if it has none."""
 
     @property
     def horizon(self) -> int:
@@ -185,7 +187,8 @@ def expand(
             recorded.setdefault(role, source.cell_line(problem, patches, ""))
         if resolved is None:
             continue
-        cell = Cell(variant.arm, variant.grid, resolved, digest(resolved), _places(patched, patches, source))
+        places = _places(patched, patches, source)
+        cell = Cell(variant.arm, variant.grid, resolved, digest(resolved), places, _base(checker, patched))
         if cell.digest in made:
             message = f"{variant.label} is the same as {made[cell.digest][1]}; accepted: variants that differ"
             lines.append(source.line(Problem(variant.key, message)))
@@ -195,6 +198,13 @@ def expand(
     if not lines:
         lines += [source.line(problem) for problem in _without_effect(model, core, source)]
     return [cell for cell, _ in made.values()], lines
+
+
+def _base(checker: Checker, core: Mapping[str, object]) -> str:
+    if not core.get("interventions"):
+        return ""
+    resolved, _ = checker.core({key: value for key, value in core.items() if key != "interventions"})
+    return "" if resolved is None else digest(resolved)
 
 
 def _names(core: Mapping[str, object], key: str) -> list[str]:

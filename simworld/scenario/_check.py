@@ -12,12 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from simworld.errors import ScenarioError
 from simworld.scenario._explain import Problem, Schema, explain, listing
+from simworld.scenario._interventions import interventions_of
 from simworld.scenario._models import STAND_IN, Core, ModelBlock
 from simworld.scenario._registry import Category, Found, find, not_whole
 from simworld.scenario._yaml import Key
 
 Model = TypeVar("Model", bound=BaseModel)
-CORE = ("world", "roles", "horizon", "record", "models", "people")
+CORE = ("world", "roles", "horizon", "record", "models", "people", "interventions")
 """Keys that determine an episode, so arms and sweeps may set them."""
 
 
@@ -134,7 +135,11 @@ class Checker:
         record = {role: _recorded(model, role) for role in roles}
         made = {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}
         asked, problems = self._asked(model, resolved)
-        return (None if problems else made | asked), problems
+        if problems or not model.interventions:
+            return (None if problems else made | asked), problems
+        changes, problems = interventions_of(self, model.interventions, core, made | asked)
+        # Models that only later minds ask are asked in the same episode.
+        return (None if problems else changes), problems
 
     def _asked(
         self, model: Core, resolved: Mapping[Key, Mapping[str, object]]

@@ -244,6 +244,19 @@ class ClaimBlock(BaseModel):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
+class InterventionBlock(BaseModel):
+    """A change in the middle of an episode, before anything else that is due at its tick."""
+
+    model_config = _CLOSED
+
+    at: Annotated[int, Field(ge=0)]
+    """The tick."""
+    set: dict[Dotted, Value] = {}
+    """Values by dotted key: parameters of the world that may change, and minds, which take over their seats."""
+    without: dict[Word, Literal["all"] | list[Annotated[int, Field(ge=0)]]] = {}
+    """Who leaves, by role: numbers of members, or all."""
+
+
 class Core(BaseModel):
     """What determines an episode besides its seed; arms and sweeps may set these keys."""
 
@@ -261,6 +274,8 @@ class Core(BaseModel):
     """Models that minds ask, by the names that they use; ``default`` is the stand-in if it is left out."""
     people: dict[Word, Annotated[ScriptedBlock | TerminalBlock, Field(discriminator="kind")]] = {}
     """People whom minds ask, by the names that they use."""
+    interventions: list[InterventionBlock] = []
+    """Changes in the middle of an episode."""
 
 
 class ScenarioFile(Core):

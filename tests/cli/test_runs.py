@@ -33,9 +33,6 @@ def simworld(*args, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-pytestmark = pytest.mark.xdist_group("runs")  # what the module's fixture runs is run once
-
-
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
     """A folder with two runs, which differ in the rate of one arm."""

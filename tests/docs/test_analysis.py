@@ -46,9 +46,6 @@ def shell(command, cwd):
     return "".join(f"{line.rstrip()}\n" for line in done.stdout.splitlines())
 
 
-pytestmark = pytest.mark.xdist_group("worked_study")  # what the module's fixture runs is run once
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     here = tmp_path_factory.mktemp("study")

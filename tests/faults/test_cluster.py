@@ -20,8 +20,6 @@ import pytest
 
 from simworld_analysis import open_run
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one cluster for all
-
 FALLS = '''
 import os
 import signal

@@ -48,9 +48,6 @@ def fields(run, *prefixes: str) -> dict[str, str]:
     return {f.name: str(f.type) for f in run.schema("decisions.player") if f.name.partition(".")[0] in prefixes}
 
 
-pytestmark = pytest.mark.xdist_group("swap")  # what the module's fixture runs is run once
-
-
 @pytest.fixture(scope="module")
 def before(tmp_path_factory):
     return played(LINES["brg"], tmp_path_factory.mktemp("before"))

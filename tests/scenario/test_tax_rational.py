@@ -14,9 +14,6 @@ from simworld_analysis.claims import run_claims
 ROOT = Path(__file__).parents[2]
 
 
-pytestmark = pytest.mark.xdist_group("tax_rational")  # what the module's fixture runs is run once
-
-
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")

@@ -77,6 +77,7 @@ class Economy(World):
     """Lowest income, USD/year, that enters inverse-income weights."""
 
     tick_unit: ClassVar[str] = "year"
+    changeable = ("objective", "floor")
     measures = _MEASURES
     roles: tuple[Role, ...] = field(init=False, repr=False)
     tick_length: float = field(init=False, repr=False)
@@ -159,6 +160,11 @@ class Economy(World):
         turn.reward("worker", workers, self._utility[workers])
         self._report(turn)
         turn.wake("worker", workers, turn.tick + 1)
+
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
+        """Workers who were taken out earn and pay nothing from the next period on."""
+        if role == "worker":
+            self._present[members] = False
 
     def _assess(self) -> None:
         """The accounts of a period for all who are present, checked for balance."""

@@ -71,6 +71,7 @@ class RepeatedGame(World):
     """What is played then: the opposite, or anything."""
 
     tick_unit: ClassVar[str] = "round"
+    changeable = ("noise", "noise_kind")
     roles = (_ROLE,)
     measures = _MEASURES
 

@@ -9,9 +9,6 @@ BASE = 200
 """Base seed of experiment 2."""
 
 
-pytestmark = pytest.mark.xdist_group("paper")  # what the module's fixture runs is run once
-
-
 @pytest.fixture(scope="module")
 def developed():
     """Experiment 2, replicate 0: the body before and after habituation."""

@@ -1,0 +1,52 @@
+"""An episode on its way: its kernel, what is recorded of it, and the interventions that are still to come."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+from simworld.execution._build import build_interventions, build_society
+from simworld.execution._spec import EpisodeSpec
+from simworld.kernel import Kernel, Tape, TwinTape
+from simworld.recording import EpisodeKey, EpisodeTables
+
+
+def tape_path(run: Path, episode: str) -> Path:
+    """Where the asks of an episode are taped."""
+    return run / "tape" / f"{episode}.tape"
+
+
+class Course:
+    """The course of an episode."""
+
+    def __init__(self, spec: EpisodeSpec) -> None:
+        self._spec = spec
+        world, seating = build_society(spec.resolved, spec.import_from)
+        changes, later = build_interventions(spec.resolved, world)
+        self._changes = deque(changes)
+        self._tape: Tape | None = None
+        record: Any = spec.resolved["record"]
+        kinds: Any = spec.kinds
+        self.kernel = Kernel(world, seating, spec.seed, spec.horizon)
+        minds = {role: [*groups, *later.get(role, ())] for role, groups in seating.items()}
+        key = EpisodeKey(spec.id, spec.cell, spec.arm, spec.seed, spec.parameters)
+        self.tables = EpisodeTables.of(key, world, minds, record, kinds)
+        """What is recorded of it."""
+
+    def tape(self) -> Tape:
+        """Its tape in the run directory; up to its first intervention that of the same episode without any."""
+        own, base = tape_path(self._spec.run, self._spec.id), tape_path(self._spec.run, self._spec.base)
+        self._tape = TwinTape(own, base) if self._spec.base and base.exists() else Tape(own)
+        return self._tape
+
+    def run(self) -> None:
+        """Run on, through all interventions, to the end; or until the kernel is halted."""
+        while self._changes:
+            self.kernel.run(until=self._changes[0].at)
+            if self.kernel.closed or self.kernel.halted:
+                return
+            self.kernel.intervene(self._changes.popleft())
+            if isinstance(self._tape, TwinTape):
+                self._tape.strict = False
+        self.kernel.run()

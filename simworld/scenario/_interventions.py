@@ -1,0 +1,86 @@
+"""Interventions: what they change, worked out from the scenario as it would be with their values from the beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from simworld.scenario._explain import Problem, instead, listing
+from simworld.scenario._models import InterventionBlock
+from simworld.scenario._paths import put
+
+if TYPE_CHECKING:
+    from simworld.scenario._check import Checker
+
+
+_MAY = "the world's changeable parameters, and minds"
+
+
+def interventions_of(
+    checker: Checker, blocks: Sequence[InterventionBlock], core: Mapping[str, object], resolved: Mapping[str, Any]
+) -> tuple[dict[str, object] | None, list[Problem]]:
+    """The resolved cell with its interventions, or what is wrong with them.
+
+    Each becomes plain data: ``at``, ``world`` (parameters), ``roles`` (whole blocks of minds by role and place) and
+    ``without``.
+    """
+    before = {key: value for key, value in core.items() if key != "interventions"}
+    now, problems, made = dict(resolved), [], []
+    order = sorted(range(len(blocks)), key=lambda number: blocks[number].at)
+    for number in order:
+        block, key = blocks[number], ("interventions", number)
+        if block.at >= resolved["horizon"]:
+            words = f"found {block.at}; accepted: less than the horizon, which is {resolved['horizon']}"
+            problems.append(Problem((*key, "at"), words))
+        after = before
+        for text, value in block.set.items():
+            try:
+                after, _ = put(after, text, value)
+            except ValueError as error:
+                problems.append(Problem((*key, "set", text), str(error)))
+        then, wrong = checker.core(after)
+        problems += [Problem((*key, "set"), f"{'.'.join(map(str, one.key))}: {one.message}") for one in wrong]
+        unknown = [role for role in block.without if role not in resolved["roles"]]
+        problems += [
+            Problem((*key, "without", role), f"there is no such role{instead(role, list(resolved['roles']))}")
+            for role in unknown
+        ]
+        if problems or then is None:
+            return None, problems
+        change, wrong = _change(checker, now, then)
+        problems += [Problem((*key, "set"), one.message) for one in wrong]
+        without = {role: who if who == "all" else sorted(set(who)) for role, who in sorted(block.without.items())}
+        made.append({"at": block.at, **change, "without": without})
+        before, now = after, then
+    if problems:
+        return None, problems
+    # Models and people that later minds ask are those of the same episode.
+    asked = {key: {**now.get(key, {}), **resolved.get(key, {})} for key in ("models", "people")}
+    return {**resolved, **{k: v for k, v in asked.items() if v}, "interventions": made}, []
+
+
+def _change(
+    checker: Checker, now: Mapping[str, Any], then: Mapping[str, Any]
+) -> tuple[dict[str, object], list[Problem]]:
+    """What differs between two resolved cells, as far as it may change in mid-episode."""
+    problems = []
+    for key in ("horizon", "record"):
+        if now[key] != then[key]:
+            problems.append(Problem((), f"{key} cannot change in mid-episode; accepted: {_MAY}"))
+    found = checker.find("world", str(now["world"]["kind"]))
+    may = () if isinstance(found, str) else getattr(found.parameters.cls, "changeable", ())
+    values = {k: v for k, v in then["world"].items() if now["world"].get(k) != v}
+    strange = [name for name in values if name not in may]
+    if strange:
+        words = f"the world's {strange[0]!r} cannot change in mid-episode; accepted: {listing(list(may)) or 'nothing'}"
+        problems.append(Problem((), words))
+    minds: dict[str, dict[str, object]] = {}
+    for role in {**now["roles"], **then["roles"]}:
+        old, new = now["roles"].get(role, []), then["roles"].get(role, [])
+        if [group["count"] for group in old] != [group["count"] for group in new]:
+            problems.append(Problem((), f"the seats of role {role!r} cannot change in mid-episode; accepted: {_MAY}"))
+            continue
+        changed = {str(i): block for i, block in enumerate(new) if block != old[i]}
+        if changed:
+            minds[role] = changed
+    return {"world": values, "roles": minds}, problems
