@@ -23,6 +23,7 @@ _COMMANDS = {
     "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
     "report": ("simworld.cli._report:report", "Write a run as one HTML page that needs nothing besides itself."),
     "compare": ("simworld.cli._compare:compare", "Compare runs arm by arm, paired where seeds agree."),
+    "sensitivity": ("simworld.cli._sensitivity:sensitivity", "Say which parameters of a Sobol sweep matter."),
     "plan": ("simworld.cli._plan:plan", "Say how many episodes a study needs, and what they cost."),
     "runs": ("simworld.cli._runs:runs", "List runs: what, when, how far, at what cost."),
     "export": ("simworld.cli._export:export", "Write the tables of a run as CSV or Parquet, with a codebook."),

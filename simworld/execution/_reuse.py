@@ -15,6 +15,7 @@ from simworld.execution._spec import EpisodeSpec
 from simworld.recording import (
     Environment,
     Manifest,
+    Shelf,
     adopt,
     damaged_files,
     is_locked,
@@ -41,9 +42,10 @@ def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, 
     wanted = {spec.id: spec for spec in specs}
     taken: dict[str, str] = {}
     for other, found in _others(run, like):
+        shelf = Shelf(other)
         for episode in found:
             spec = wanted.get(episode)
-            if spec is not None and adopt(run, other, Course(spec).tables):
+            if spec is not None and adopt(run, shelf, Course(spec).tables):
                 taken[episode] = other.name
                 del wanted[episode]
         if not wanted:

@@ -4,7 +4,7 @@
 episodes into few. A run is a directory (``create_run``) with a ``Manifest``, ``run.json``.
 """
 
-from simworld.recording._adopting import adopt
+from simworld.recording._adopting import Shelf, adopt
 from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
 from simworld.recording._recorder import EpisodeRecorder
 from simworld.recording._run import (
@@ -43,6 +43,7 @@ __all__ = [
     "Policy",
     "RoleTable",
     "RunLock",
+    "Shelf",
     "Status",
     "TableFiles",
     "adopt",

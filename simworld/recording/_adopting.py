@@ -17,7 +17,28 @@ from simworld.recording._sealed import Source, seal, sealed_source
 from simworld.recording._sealing import table_dir
 
 
-def adopt(run: Path, other: Path, tables: EpisodeTables) -> bool:
+class Shelf:
+    """Where the tables of a finished run hold which episode: looked up once, for many episodes."""
+
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self._files: dict[str, dict[str, Path]] = {}
+
+    def rows(self, table: str, episode: str) -> Source | None:
+        """The rows of one episode in a table: of its own file, or of the part that holds it."""
+        if table not in self._files:
+            folder = table_dir(self.run, table)
+            parts = {e: part for part in sorted(folder.glob("part-*.arrow")) for e in sealed_source(part).episodes}
+            own = {path.stem: path for path in folder.glob("*.arrow") if not path.name.startswith("part-")}
+            self._files[table] = own | parts
+        path = self._files[table].get(episode)
+        if path is None:
+            return None
+        source = sealed_source(path)
+        return source if source.episodes == (episode,) else _with_texts(_only(source, episode))
+
+
+def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
     """Take an episode over from another run, its row in ``episodes`` last; False if its tables are declared otherwise.
 
     Args:
@@ -29,7 +50,7 @@ def adopt(run: Path, other: Path, tables: EpisodeTables) -> bool:
         RunError: A table is damaged, or cannot be written.
     """
     key, schemas = tables.key, tables.schemas()
-    found = {name: source for name in schemas if (source := _rows(other, name, key.episode)) is not None}
+    found = {name: source for name in schemas if (source := other.rows(name, key.episode)) is not None}
     if "episodes" not in found or any(
         not source.schema.equals(schemas[name], check_metadata=True)
         for name, source in found.items()
@@ -45,27 +66,14 @@ def adopt(run: Path, other: Path, tables: EpisodeTables) -> bool:
             if name != "episodes":
                 seal(folder / f"{key.episode}.arrow", [source])
         tape = Path("tape") / f"{key.episode}.tape"
-        if (other / tape).exists():
-            shutil.copyfile(other / tape, run / tape)
+        if (other.run / tape).exists():
+            shutil.copyfile(other.run / tape, run / tape)
         batch = _relabelled(found["episodes"], schemas["episodes"], key)
         last = Source(batch.schema, (key.episode,), 1, lambda: iter([batch]), dict)
         seal(table_dir(run, "episodes") / f"{key.episode}.arrow", [_with_texts(last)])
     except (OSError, pa.ArrowException) as error:
-        raise RunError(f"cannot take {key.episode} over from {other}: {error}") from error
+        raise RunError(f"cannot take {key.episode} over from {other.run}: {error}") from error
     return True
-
-
-def _rows(run: Path, table: str, episode: str) -> Source | None:
-    """The rows of one episode: of its own file, or of the part that holds it."""
-    folder = table_dir(run, table)
-    own = folder / f"{episode}.arrow"
-    if own.exists():
-        return sealed_source(own)
-    for part in sorted(folder.glob("part-*.arrow")):
-        source = sealed_source(part)
-        if episode in source.episodes:
-            return _with_texts(_only(source, episode))
-    return None
 
 
 def _only(source: Source, episode: str) -> Source:
