@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -224,7 +224,8 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
         try:
             yield jobs or _cpus(ray)
         finally:
-            ray.shutdown()
+            with redirect_stdout(sys.stderr):  # it tells what it has told several times
+                ray.shutdown()
 
 
 def _cpus(ray: Any) -> int:

@@ -13,7 +13,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -169,6 +171,17 @@ def simworld(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> s
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
 
 
+def driver(cluster: Cluster, scenario: str, anywhere: bool) -> str:
+    """A program that runs a scenario on a cluster, and says where and how it ended."""
+    return f"""
+from pathlib import Path
+from simworld.execution import Cluster, Order, execute
+from simworld.scenario import load
+outcome = execute(Order(load(Path({scenario!r})), cluster=Cluster({cluster.address!r}, anywhere={anywhere})))
+print(outcome.run, outcome.status)
+"""
+
+
 def run_of(done: subprocess.CompletedProcess[str], cwd: Path) -> Path:
     assert done.returncode == 0, done.stderr + done.stdout
     return cwd / json.loads(done.stdout.splitlines()[0])["run"]
@@ -211,13 +224,7 @@ def test_a_cluster_that_is_started_here_gives_the_same_bytes(street):
 @pytest.mark.parametrize("anywhere", [False, True], ids=["shared files", "files sent"])
 def test_two_nodes_give_the_same_bytes(cluster, street, anywhere):
     path = street("calm", episodes=8, pause=0.02)
-    script = f"""
-from pathlib import Path
-from simworld.execution import Cluster, Order, execute
-from simworld.scenario import load
-outcome = execute(Order(load(Path("street.yaml")), cluster=Cluster({cluster.address!r}, anywhere={anywhere})))
-print(outcome.run, outcome.status)
-"""
+    script = driver(cluster, "street.yaml", anywhere)
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=path.parent, env=cluster.env, capture_output=True, text=True, check=False
     )
@@ -298,6 +305,65 @@ def test_a_driver_that_is_killed_is_resumed_by_the_same_command(cluster, street)
     assert sum(r["event"] == "episode" for r in records) == 20 - records[0]["done"]
     complete(run, 20)
     assert digests(run) == undisturbed(path, "calm")
+
+
+ASKING = """
+name: asking
+world: {{kind: economy, brackets: three, tax_year: 3, start_rate: 0.2}}
+roles:
+  worker: {{kind: llm_worker, count: 4}}
+  planner: {{kind: fixed, schedule: flat, rate: 0.2}}
+horizon: 6
+episodes: 3
+models:
+  default: {{model: openai/scripted, base_url: "{url}", temperature: 0.7}}
+asking: {{timeout: 60, retries: 1, limit: 8}}
+"""
+
+
+def workers() -> list[int]:
+    """Processes of this cluster's workers that run a task."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name, environment = (path / "cmdline").read_bytes(), (path / "environ").read_bytes()
+            if name.startswith(b"ray::work") and b"TEST_NODE=" in environment:
+                found.append(int(path.name))
+    return found
+
+
+@pytest.mark.parametrize("anywhere", [False, True], ids=["shared files", "files sent"])
+def test_no_answered_ask_is_asked_again_after_all_workers_died(cluster, serve, said, tmp_path, anywhere):
+    stop, died = 25, threading.Event()
+    answer = json.dumps({"thought": "fine", "hours": 41})
+    # From the 25th on the server answers nobody until all workers are dead: what was answered before has been taped.
+    server = serve(lambda body, n: said(hang=True) if n >= stop and not died.is_set() else said(answer))
+    (tmp_path / "asking.yaml").write_text(ASKING.format(url=server.url))
+    script = driver(cluster, "asking.yaml", anywhere)
+    with subprocess.Popen([sys.executable, "-c", script], cwd=tmp_path, env=cluster.env, stdout=subprocess.PIPE) as run:
+        until(lambda: len(server.requests) > stop)
+        time.sleep(1.0)
+        victims = workers()
+        assert victims
+        for victim in victims:
+            os.kill(victim, signal.SIGKILL)
+        died.set()
+        told, _ = run.communicate(timeout=120)
+    where, status = told.decode().split()
+    assert status == "success"
+    # The server's own log: an ask is known by its prompt and its seed.
+    answered = Counter(json.dumps([body["messages"], body["seed"]]) for body in server.answered)
+    assert len(answered) == 3 * 6 * 4
+    assert set(answered.values()) == {1}
+    replayed = simworld("replay", where, cwd=tmp_path)
+    assert replayed.stdout.startswith("identical: 3 episodes"), replayed.stdout + replayed.stderr
+
+
+def until(true, seconds=90.0):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_no_cluster_is_one_line_and_nothing_is_written(street):
