@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from simworld.cli._sweep import sweep as command
+from simworld.errors import UserError
 from simworld_analysis import open_run
 
 SMALL = """
@@ -144,11 +147,12 @@ def test_points_are_drawn_alike_every_time_and_within_their_ranges(here, method,
         (("--over", "world.elasticity=0.2,0.2"), "found 0.2 again; accepted: values that differ"),
     ],
 )
-def test_what_cannot_be_swept_is_one_line_and_nothing_is_written(here, more, why):
-    done = sweep(here, *more)
-    assert done.returncode == 2, done.stdout
-    assert why in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+def test_what_cannot_be_swept_is_one_line_and_nothing_is_written(here, monkeypatch, more, why):
+    monkeypatch.chdir(here)
+    done = CliRunner().invoke(command, ["small.yaml", *more])
+    assert isinstance(done.exception, UserError), done.output  # exit code 2
+    assert why in str(done.exception)
+    assert len(str(done.exception).splitlines()) == 1
     assert not (here / "runs").exists()
 
 
