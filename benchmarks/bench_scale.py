@@ -43,10 +43,10 @@ def written(folder: Path, episodes: int, workers: int = 8, horizon: int = 6) -> 
 
 def scheduling(folder: Path) -> tuple[float, float]:
     """Seconds for short episodes on a cluster of two: through the executor, and as bare tasks of the same work."""
-    import ray  # noqa: PLC0415
-
     scenario = load(written(folder, SHORT))
     with connected("local", 2):
+        import ray  # noqa: PLC0415  after its settings
+
         execute(Order(scenario, folder / "warm", 2, cluster=Cluster()))  # workers are started, and have imported
         begun = time.perf_counter()
         execute(Order(scenario, folder / "ours", 2, cluster=Cluster()))

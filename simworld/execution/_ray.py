@@ -197,8 +197,8 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     pin_threads()
-    if address == LOCAL and "RAY_AUTH_TOKEN" not in os.environ:
-        # Its own, for this run: without one, Ray keeps a token in the home folder.
+    if address == LOCAL and "RAY_AUTH_TOKEN" not in os.environ and "ray" not in sys.modules:
+        # Its own, for this run: without one, Ray keeps a token in the home folder. It is read when Ray is imported.
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     import ray  # noqa: PLC0415
 
