@@ -143,8 +143,13 @@ def not_whole(found: Found) -> str:
 
 def _registered(category: Category, kind: str) -> type:
     entry = _entry(category, kind)
-    owner = f" (registered by {entry.dist.name})" if entry.dist is not None else ""
-    return _import(category, entry.value.partition("[")[0].strip(), f"kind {kind!r}{owner}")
+    return _import(category, entry.value.partition("[")[0].strip(), f"kind {kind!r}{_owner(entry)}")
+
+
+@functools.lru_cache(maxsize=1024)
+def _owner(entry: EntryPoint) -> str:
+    """Who registered it, in words: the name of a distribution takes a millisecond to read."""
+    return f" (registered by {entry.dist.name})" if entry.dist is not None else ""
 
 
 def _entry(category: Category, kind: str) -> EntryPoint:
