@@ -9,7 +9,7 @@ from typing import Any
 from simworld.execution._build import build_interventions, build_society
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Kernel, Tape, TwinTape
-from simworld.recording import EpisodeKey, EpisodeTables
+from simworld.recording import EpisodeTables
 
 
 def tape_path(run: Path, episode: str) -> Path:
@@ -30,8 +30,7 @@ class Course:
         kinds: Any = spec.kinds
         self.kernel = Kernel(world, seating, spec.seed, spec.horizon)
         minds = {role: [*groups, *later.get(role, ())] for role, groups in seating.items()}
-        key = EpisodeKey(spec.id, spec.cell, spec.arm, spec.seed, spec.parameters)
-        self.tables = EpisodeTables.of(key, world, minds, record, kinds)
+        self.tables = EpisodeTables.of(spec.key, world, minds, record, kinds)
         """What is recorded of it."""
 
     def tape(self) -> Tape:

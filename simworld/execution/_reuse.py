@@ -14,6 +14,7 @@ from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.recording import (
     Environment,
+    EpisodeTables,
     Manifest,
     Shelf,
     adopt,
@@ -41,11 +42,18 @@ def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, 
     """
     wanted = {spec.id: spec for spec in specs}
     taken: dict[str, str] = {}
+    tables: dict[tuple[str, str], EpisodeTables] = {}
     for other, found in _others(run, like):
         shelf = Shelf(other)
         for episode in found:
             spec = wanted.get(episode)
-            if spec is not None and adopt(run, shelf, Course(spec).tables):
+            if spec is None:
+                continue
+            # A society is built for each cell and not for each episode: only the key differs.
+            cell = spec.cell, spec.arm
+            if cell not in tables:
+                tables[cell] = Course(spec).tables
+            if adopt(run, shelf, replace(tables[cell], key=spec.key)):
                 taken[episode] = other.name
                 del wanted[episode]
         if not wanted:

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -273,9 +273,11 @@ class _Run:
                 if over.wait(_HEAR):
                     return
                 hear(self._run, self._board)
-                post(self._run, self._board)
-                if number % _COUNT == 0:
-                    self._update()
+                # A full disk refuses the tables, too, and there it ends the run in one line.
+                with suppress(RunError):
+                    post(self._run, self._board)
+                    if number % _COUNT == 0:
+                        self._update()
 
         counter = threading.Thread(target=count, name="simworld-spent", daemon=True)
         counter.start()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simworld.kernel import Json
-from simworld.recording import EpisodeRow
+from simworld.recording import EpisodeKey, EpisodeRow
 
 
 def episode_id(cell: str, seed: int) -> str:
@@ -42,6 +42,11 @@ class EpisodeSpec:
     def id(self) -> str:
         """Stable name of the episode: cell digest and seed."""
         return episode_id(self.cell, self.seed)
+
+    @property
+    def key(self) -> EpisodeKey:
+        """What the tables call it."""
+        return EpisodeKey(self.id, self.cell, self.arm, self.seed, self.parameters)
 
     @property
     def asks(self) -> bool:
