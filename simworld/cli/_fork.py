@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from simworld.cli._going import ADDRESS, JOBS
+from simworld.cli._going import ADDRESS, JOBS, cluster_at
 from simworld.cli._opening import opening
 from simworld.errors import ScenarioError
 
@@ -52,7 +52,7 @@ def fork(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import make_display  # noqa: PLC0415
-    from simworld.execution import Cluster, Order, execute, forked  # noqa: PLC0415
+    from simworld.execution import Order, execute, forked  # noqa: PLC0415
     from simworld_analysis import open_run  # noqa: PLC0415
     from simworld_analysis.forks import fork_effects  # noqa: PLC0415
 
@@ -60,8 +60,7 @@ def fork(  # noqa: PLR0913, PLR0917  one parameter per option
     console = wide_console(err=True)
     display = make_display("live" if console.is_terminal else "none", console)
     with forked(run, change, arms) as scenario:
-        cluster = None if address is None else Cluster(address)
-        outcome = execute(Order(scenario, run.parent, jobs, reuse=True, cluster=cluster), display)
+        outcome = execute(Order(scenario, run.parent, jobs, reuse=True, cluster=cluster_at(address)), display)
     with opening():
         opened = open_run(outcome.run)
         shown = list(measures) or list(opened.manifest.get("measures") or opened.measures)[:_MOST_MEASURES]

@@ -11,7 +11,7 @@ import click
 from simworld.cli._opening import opening
 
 if TYPE_CHECKING:
-    from simworld.scenario import Scenario
+    from simworld.execution import Cluster, Order
 
 DISPLAYS = click.option(
     "--display",
@@ -29,29 +29,37 @@ JOBS = click.option(
 ADDRESS = click.option(
     "--address", metavar="ADDRESS", help="Run on a Ray cluster: local (started here), auto, or HOST:PORT."
 )
+SNAPSHOTS = click.option(
+    "--snapshot-every",
+    "seconds",
+    type=click.FloatRange(0.0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Where a killed episode that asks nobody goes on: at most so far back; 0: at its beginning.",
+)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3."
 )
 
 
-def go(
-    scenario: Scenario,
-    display: str,
-    *,
-    out: Path,
-    jobs: int | None,
-    new: bool = False,
-    reuse: bool = False,
-    address: str | None = None,
-) -> int:
+def cluster_at(address: str | None) -> Cluster | None:
+    """The cluster that ``--address`` names."""
+    from simworld.execution import Cluster  # noqa: PLC0415
+
+    return None if address is None else Cluster(address)
+
+
+def go(order: Order, display: str) -> int:
     """Run a scenario, with its summary and its claims; returns the exit code."""
     from simworld.cli._claims import claims_of, judged, print_claims  # noqa: PLC0415
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.cli._measurable import check_measurable  # noqa: PLC0415
     from simworld.dashboard import Display, make_display, render_summary, summarise  # noqa: PLC0415
-    from simworld.execution import Cluster, Order, execute  # noqa: PLC0415
+    from simworld.execution import execute  # noqa: PLC0415
     from simworld_analysis import open_run  # noqa: PLC0415
 
+    scenario = order.scenario
     check_measurable(scenario)
     console = wide_console()
     for note in scenario.notes:
@@ -60,8 +68,7 @@ def go(
     if display in {"auto", "live"} and any(block["kind"] == "terminal" for block in people):
         display = "plain"  # a question must not be painted over
     shown = make_display(cast(Display, display), console)
-    cluster = None if address is None else Cluster(address)
-    outcome = execute(Order(scenario, out, jobs, new, reuse, cluster), shown)
+    outcome = execute(order, shown)
     with opening():
         opened = open_run(outcome.run)
         # Judged however the run is shown: the index of runs tells what was found.

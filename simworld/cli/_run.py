@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, go
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, cluster_at, go
 
 
 @click.command(
@@ -20,6 +20,7 @@ from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, go
 @JOBS
 @ADDRESS
 @click.option("--new", is_flag=True, help="Start another run even if this scenario was run before.")
+@SNAPSHOTS
 @DISPLAYS
 def run(  # noqa: PLR0913, PLR0917  one parameter per option
     scenario: Path,
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     jobs: int | None,
     address: str | None,
     new: bool,
+    seconds: float,
     display: str,
 ) -> int:
     """Run SCENARIO: every arm, every cell of its grid, every seed.
@@ -37,8 +39,10 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     The same command again resumes an unfinished run, or shows the summary of a finished one. Ctrl-C ends gracefully:
     what was recorded is sealed.
     """
+    from simworld.execution import Order  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
 
     extra = [f"seed={seed}"] if seed is not None else []
     extra += [f"episodes={episodes}"] if episodes is not None else []
-    return go(load(scenario, [*overrides, *extra]), display, out=out, jobs=jobs, new=new, address=address)
+    loaded, cluster = load(scenario, [*overrides, *extra]), cluster_at(address)
+    return go(Order(loaded, out, jobs, new=new, cluster=cluster, snapshot_seconds=seconds), display)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, duration, go
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, cluster_at, duration, go
 from simworld.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _METHODS = ["random", "latin", "sobol"]
 @OUT
 @JOBS
 @ADDRESS
+@SNAPSHOTS
 @DISPLAYS
 def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     scenario: Path,
@@ -42,6 +43,7 @@ def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     out: Path,
     jobs: int | None,
     address: str | None,
+    seconds: float,
     display: str,
 ) -> int:
     """Run SCENARIO at many values: its arms times all combinations, times seeds.
@@ -49,13 +51,15 @@ def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     All cells share their seeds, and so their chance. Episodes that earlier runs in the same folder have are taken from
     there: a sweep that is repeated or extended runs only what is new.
     """
+    from simworld.execution import Order  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
 
     extra = _drawn(axes, sample, points) if sample is not None or points is not None else _listed(axes)
     extra += [f"episodes={seeds}"] if seeds is not None else []
     loaded = load(scenario, [*overrides, *extra])
     if not dry_run:
-        return go(loaded, display, out=out, jobs=jobs, reuse=not fresh, address=address)
+        order = Order(loaded, out, jobs, reuse=not fresh, cluster=cluster_at(address), snapshot_seconds=seconds)
+        return go(order, display)
     _foretell(loaded, out, jobs or 1, fresh)
     return 0
 

@@ -39,6 +39,18 @@ class Course:
         self._tape = TwinTape(own, base) if self._spec.base and base.exists() else Tape(own)
         return self._tape
 
+    @property
+    def to_come(self) -> int:
+        """Interventions that have not taken effect."""
+        return len(self._changes)
+
+    def take_up(self, kernel: Kernel, to_come: int) -> None:
+        """Go on with a kernel that has come so far elsewhere."""
+        self.kernel = kernel
+        while len(self._changes) > to_come:
+            self._changes.popleft()
+        kernel.go_on()
+
     def run(self) -> None:
         """Run on, through all interventions, to the end; or until the kernel is halted."""
         while self._changes:

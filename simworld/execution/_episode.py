@@ -12,6 +12,7 @@ from pathlib import Path
 from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
 from simworld.execution._board import Slot
 from simworld.execution._course import Course, tape_path
+from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, lasting, read_tape
 from simworld.recording import EpisodeRecorder
@@ -54,18 +55,15 @@ def run_episode(
     if slot is not None:
         slot.begin(spec.number)
     course = Course(spec)
-    kernel, recorder = course.kernel, EpisodeRecorder(spec.run, course.tables)
+    snapshots = Snapshots(spec, course)
+    kernel, recorder = course.kernel, snapshots.recorder
     tape = course.tape() if tape is None else tape
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
     status, error = "success", ""
     try:
-        with _reported(kernel, slot):
-            course.run()
-            while not kernel.closed and slot is not None and _waited(kernel, slot):
-                kernel.go_on()
-                course.run()
-        status = "success" if kernel.closed else "interrupted"
+        with _reported(kernel, slot, snapshots):
+            status = _run(course, slot, snapshots)
     except (BudgetError, StoppedError):
         status = "interrupted"
     except (TapeError, RunError, ModelError):
@@ -83,10 +81,11 @@ def run_episode(
             slot.end()
     seconds = time.monotonic() - begun
     if status == "interrupted":
-        recorder.interrupt()
+        snapshots.interrupt()
     else:
         recorder.telemetry("seconds", seconds)
         recorder.finish("failed" if error else "success", kernel.moments, kernel.tick, error or None)
+        drop_snapshot(spec)
     return EpisodeResult(
         spec.number,
         spec.id,
@@ -107,20 +106,31 @@ def record_lost(spec: EpisodeSpec, error: str) -> EpisodeResult:
         RunError: It cannot be written.
     """
     EpisodeRecorder(spec.run, Course(spec).tables).finish("failed", 0, 0, error)
+    drop_snapshot(spec)
     return EpisodeResult(spec.number, spec.id, "failed", error=error)
 
 
+def _run(course: Course, slot: Slot | None, snapshots: Snapshots) -> str:
+    """Run on to the end, or until a stop is asked for; says which."""
+    course.run()
+    while not course.kernel.closed:
+        if snapshots.due:
+            snapshots.take()
+        if slot is not None and not _waited(course.kernel, slot):
+            return "interrupted"
+        course.kernel.go_on()
+        course.run()
+    return "success"
+
+
 @contextmanager
-def _reported(kernel: Kernel, slot: Slot | None) -> Iterator[None]:
-    """Reports the tick from a thread of its own, and halts the kernel if a stop or a pause is asked for."""
-    if slot is None:
-        yield
-        return
+def _reported(kernel: Kernel, slot: Slot | None, snapshots: Snapshots) -> Iterator[None]:
+    """Reports the tick from a thread of its own; halts the kernel for a stop, a pause, or a snapshot that is due."""
     over = threading.Event()
 
     def look() -> None:
         while not over.wait(_LOOK):
-            if slot.tick(kernel.tick) != "go":
+            if snapshots.due or (slot is not None and slot.tick(kernel.tick) != "go"):
                 kernel.halt()
 
     watcher = threading.Thread(target=look, name="simworld-progress", daemon=True)

@@ -258,6 +258,8 @@ class Worker:
 
     def _run(self, spec: EpisodeSpec) -> EpisodeResult:
         here = replace(spec, run=self._place, import_from=self._import_from)
+        if not self._shares:
+            here = replace(here, snapshot_seconds=0.0)  # they would be gone with this worker
         gateway = self._outside.gateway(here)
         if self._shares or not spec.asks:
             return run_episode(here, self._board, gateway)

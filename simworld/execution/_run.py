@@ -66,6 +66,8 @@ class Order:
     """Take over episodes that runs in the same folder have, instead of running them again."""
     cluster: Cluster | None = None
     """The Ray cluster that runs the episodes; None is this machine, without Ray."""
+    snapshot_seconds: float = 60.0
+    """Seconds between snapshots of an episode that asks nobody; 0 for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class _Run:
         self._order, self._jobs, self._run, self._watcher = order, jobs, run, watcher
         self._conditions = Conditions.of(order.scenario, jobs)
         self._board = Board(jobs, self._conditions.budget)
-        self._specs = specs_of(order.scenario, run)
+        specs = specs_of(order.scenario, run)
+        self._specs = [replace(spec, snapshot_seconds=order.snapshot_seconds) for spec in specs]
         self._resumed = resumed
         self._writing = threading.Lock()
         self._begun, self._minutes = time.monotonic(), 0.0
@@ -223,6 +226,9 @@ class _Run:
                     compacted = time.monotonic()
         complete = done == len(ids)
         compact(self._run, ids, final=complete)
+        if complete:
+            with suppress(OSError):
+                (self._run / "snapshots").rmdir()
         rows = read_episodes(self._run)
         self._update(done=done, tables=inventory(self._run), faults=sum(r.faults for r in rows))
         if not complete:

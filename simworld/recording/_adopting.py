@@ -12,6 +12,7 @@ import pyarrow as pa
 from simworld.errors import RunError
 from simworld.recording._columns import codes_of, taken
 from simworld.recording._encoding import Encoder
+from simworld.recording._kept import remove
 from simworld.recording._schema import EpisodeKey, EpisodeTables
 from simworld.recording._sealed import Source, seal, sealed_source
 from simworld.recording._sealing import table_dir
@@ -61,8 +62,7 @@ def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
         for name, source in found.items():
             folder = table_dir(run, name)
             folder.mkdir(parents=True, exist_ok=True)
-            for ending in (".arrows", ".arrow", ".arrow.tmp"):
-                (folder / f"{key.episode}{ending}").unlink(missing_ok=True)
+            remove(folder, key.episode)
             if name != "episodes":
                 seal(folder / f"{key.episode}.arrow", [source])
         tape = Path("tape") / f"{key.episode}.tape"

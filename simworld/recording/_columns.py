@@ -9,6 +9,8 @@ import pyarrow as pa
 
 from simworld.kernel import Array
 
+_NUMBERS = {pa.int64(): np.int64, pa.float64(): np.float64}
+
 
 class Vocabulary:
     """The texts of a dictionary column in order of appearance; it only ever grows at its end."""
@@ -52,7 +54,7 @@ def flat(values: Array, kind: pa.DataType, valid: Array | None = None) -> pa.Arr
         child = flat(inner, kind.value_type)
         return pa.Array.from_buffers(kind, len(values), [bitmap(valid)], children=[child])
     if values.dtype == object:
-        return pa.array(values.tolist(), kind, mask=None if valid is None else ~valid)
+        return text(values.tolist(), valid)
     if values.dtype == bool:
         bits = pa.py_buffer(np.packbits(values, bitorder="little"))
         return pa.Array.from_buffers(kind, len(values), [bitmap(valid), bits])
@@ -62,18 +64,60 @@ def flat(values: Array, kind: pa.DataType, valid: Array | None = None) -> pa.Arr
     return pa.Array.from_buffers(kind, len(values), [bitmap(valid), data])
 
 
+def text(values: Sequence[str], valid: Array | None = None) -> pa.Array:
+    """Texts as an Arrow array; those under a null must be empty.
+
+    From buffers, as ``pa.array`` looks for pandas and so imports it, half a second in every worker process.
+    """
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)])
+    if ends[-1] >= 2**31:
+        raise pa.ArrowInvalid(f"{ends[-1]} bytes of text in one column of a batch; accepted: below 2 GiB")
+    buffers = [bitmap(valid), pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(values), buffers)
+
+
+def column(values: Iterable[object], kind: pa.DataType) -> pa.Array:
+    """Python values as an Arrow array; None is null."""
+    given = list(values)
+    valid = np.array([value is not None for value in given], bool)
+    if pa.types.is_string(kind):
+        return text(["" if value is None else value for value in given], valid)  # type: ignore[misc]
+    dtype = _NUMBERS.get(kind)
+    if dtype is not None:
+        filled = np.array([0 if value is None else value for value in given])
+        if not len(filled) or dtype is np.float64 or filled.dtype == np.int64:
+            return flat(filled.astype(dtype), kind, valid)
+    return pa.array(given, kind)
+
+
 def coded(codes: Array, values: Sequence[str]) -> pa.Array:
     """A dictionary column from int32 codes, -1 for null."""
     valid = codes >= 0
     if not valid.all():
         codes = np.where(valid, codes, np.int32(0))
-    return pa.DictionaryArray.from_arrays(flat(codes, pa.int32(), valid), pa.array(values, pa.string()))
+    return pa.DictionaryArray.from_arrays(flat(codes, pa.int32(), valid), text(values))
 
 
 def codes_of(column: pa.Array) -> Array:
     """The codes of a dictionary column, -1 for null."""
-    filled: Array = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return filled
+    codes, valid = numbers(column.indices), validity(column)
+    return codes if valid is None else np.where(valid, codes, np.int32(-1))
+
+
+def numbers(column: pa.Array) -> Array:
+    """The numbers of a column, whatever lies under a null; without pandas, which ``to_numpy`` would import."""
+    kind = {pa.int64(): np.int64, pa.int32(): np.int32}[column.type]
+    return np.frombuffer(column.buffers()[1], kind, len(column), column.offset * np.dtype(kind).itemsize)
+
+
+def validity(column: pa.Array) -> Array | None:
+    """Which entries are not null; None where all are."""
+    bits = column.buffers()[0]
+    if bits is None or not column.null_count:
+        return None
+    end = column.offset + len(column)
+    return np.unpackbits(np.frombuffer(bits, np.uint8), count=end, bitorder="little")[column.offset :].astype(bool)
 
 
 def texts_of(batch: pa.RecordBatch) -> dict[str, list[str]]:
@@ -92,8 +136,9 @@ def taken(column: pa.Array, order: Array) -> pa.Array:
     """
     kind = column.type
     if not pa.types.is_fixed_size_list(kind):
-        return column.take(pa.array(order))
+        return column.take(flat(order, pa.int64()))
     places = (order[:, None] * kind.list_size + np.arange(kind.list_size)).ravel()
     child = taken(column.values.slice(column.offset * kind.list_size), places)
-    valid = None if not column.null_count else column.is_valid().to_numpy(zero_copy_only=False)[order]
+    valid = validity(column)
+    valid = None if valid is None else valid[order]
     return pa.Array.from_buffers(kind, len(order), [bitmap(valid)], children=[child])

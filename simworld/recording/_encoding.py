@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from simworld.kernel import Array, Field, Json, Members
-from simworld.recording._columns import Vocabulary, coded, flat
+from simworld.recording._columns import Vocabulary, coded, column, flat
 from simworld.recording._ledger import ENDS, Columns
 from simworld.recording._schema import RoleTable
 
@@ -53,7 +53,8 @@ class Links:
         count = len(self._ticks)
         moments = np.arange(self._first, self._first + count)
         packed = pa.Array.from_buffers(pa.binary(32), count, [None, pa.py_buffer(self._bytes)])
-        return [pa.array(moments), pa.array(np.array(self._ticks)), pa.array(np.array(self._priorities)), packed]
+        whole = (moments, np.array(self._ticks), np.array(self._priorities))
+        return [*(flat(numbers.astype(np.int64), pa.int64()) for numbers in whole), packed]
 
 
 class Encoder:
@@ -63,6 +64,16 @@ class Encoder:
         self.schema, self._tick_length = schema, tick_length
         self._texts = {f.name: Vocabulary() for f in schema if pa.types.is_dictionary(f.type)}
         self._episode = [episode]
+
+    @property
+    def kept(self) -> object:
+        """Its vocabularies, to be taken up by another encoder of the same table."""
+        return self._texts
+
+    def take_up(self, kept: object) -> None:
+        """Go on with the vocabularies of another encoder."""
+        assert isinstance(kept, dict)
+        self._texts = kept
 
     def decisions(self, rows: Columns, faults: Sequence[str]) -> pa.RecordBatch:
         """Rows of a ledger; ``faults`` are the texts of its fault codes."""
@@ -94,7 +105,7 @@ class Encoder:
                 codes = self._texts[field.name].encode(values)  # type: ignore[arg-type]  # the column is declared as text
                 columns.append(self._coded(field.name, codes))
             else:
-                columns.append(pa.array(values, field.type))
+                columns.append(column(values, field.type))
         return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def chain(self, links: Links) -> pa.RecordBatch:

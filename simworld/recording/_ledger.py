@@ -21,6 +21,8 @@ ENDS = ("left", "terminated", "truncated")
 _TRASH = 0
 """Row that stands for decisions which are not kept: it takes their rewards, and is never written."""
 _SMALL = 1024
+_LASTING = ("faults", "_handed", "_row_of", "_latest", "_group", "_credits", "_size")
+"""What makes a ledger's state, beside its columns."""
 
 
 class Ledger:
@@ -189,6 +191,23 @@ class Ledger:
         still = np.flatnonzero(self._open[1 : carried + 1]) + 1
         self._row_of[self.columns["agent"][still]] = still
         return out
+
+    def kept(self) -> Mapping[str, object]:
+        """All that it holds, to be taken up elsewhere."""
+        columns = {name: column[: self._size] for name, column in self.columns.items()}
+        return {name: getattr(self, name) for name in _LASTING} | {"columns": columns}
+
+    def take_up(self, kept: Mapping[str, object]) -> None:
+        """Hold what another ledger of the same role held."""
+        columns = kept["columns"]
+        assert isinstance(columns, dict)
+        size = len(columns["open"])
+        self._renew(max(min(_SMALL, self._limit + 1), size))
+        for name, column in columns.items():
+            self.columns[name][:size] = column
+        for name in _LASTING:
+            setattr(self, name, kept[name])
+        self._row, self._latest_of = self._row_of.data, self._latest.data
 
     # -- inside ----------------------------------------------------------------------------------------------------
 

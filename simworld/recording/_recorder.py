@@ -14,6 +14,7 @@ import pyarrow as pa
 from simworld.errors import RunError
 from simworld.kernel import MENDED, Acts, Answer, Array, Ask, Members, answer_digest
 from simworld.recording._encoding import Born, Encoder, Links, Row, leaves
+from simworld.recording._kept import LEFTOVERS, SEALED, Kept, first_batches, remove, set_aside
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
 from simworld.recording._sealed import batch_rows
@@ -22,6 +23,8 @@ from simworld.recording._writer import Stream, Writer
 
 _FLUSH_ROWS = 100_000
 _MANY_SAMPLES = 10_000
+_LASTING = ("_returns", "_born", "_streamed", "_left", "_moment", "_chain", "decisions", "faults")
+"""What makes a recorder's state when all that is complete has been handed over."""
 _SLOW_SECONDS = 0.1
 """After a moment that took this long, rows are handed over at once: the next one may take as long again."""
 
@@ -31,19 +34,25 @@ class EpisodeRecorder:
 
     Rows are handed to a writer thread by number and about once a second, so that a watcher can follow and a crash
     loses little; ``finish`` seals them. An episode that is over before the first flush never touches a stream.
-    What an earlier attempt at the episode left behind is removed.
+    What an earlier attempt at the episode left behind is removed, unless it was kept: then it goes on from there.
 
     Raises:
         ContractError: The declaration holds what cannot be a column.
-        RunError: The episode is already recorded in this run, or the directory cannot be written.
+        RunError: The episode is already recorded in this run, the directory cannot be written, or does not hold any
+            more what it held when the recorder was kept.
     """
 
     def __init__(
-        self, run: Path, tables: EpisodeTables, flush_rows: int = _FLUSH_ROWS, flush_seconds: float = 1.0
+        self,
+        run: Path,
+        tables: EpisodeTables,
+        flush_rows: int = _FLUSH_ROWS,
+        flush_seconds: float = 1.0,
+        kept: Kept | None = None,
     ) -> None:
         self._run, self._tables, self.episode = Path(run), tables, tables.key.episode
         schemas = tables.schemas()
-        _remove_leftovers(self._run, schemas, self.episode)
+        _remove_leftovers(self._run, schemas, self.episode, LEFTOVERS if kept is None else SEALED)
         self._encoders = {name: Encoder(s, self.episode, tables.tick_length) for name, s in schemas.items()}
         self._streams = {n: Stream(table_dir(self._run, n) / f"{self.episode}.arrows", s) for n, s in schemas.items()}
         self._rows: dict[str, list[Row]] = {n: [] for n in ("measures", "asks", "faults", "telemetry")}
@@ -70,6 +79,8 @@ class EpisodeRecorder:
         self._writer: Writer | None = None
         self._flush_rows, self._flush_seconds = flush_rows, flush_seconds
         self._flushed = self._linked = time.monotonic()
+        if kept is not None:
+            self._take_up(kept)
 
     # -- what the kernel tells -------------------------------------------------------------------------------------
 
@@ -163,6 +174,23 @@ class EpisodeRecorder:
         number = None if number is None else float(number)
         self._rows["telemetry"].append((role, agent, decision, ask, key, number, text))
 
+    def kept(self) -> Kept:
+        """What it takes to go on from here in another process; all that is complete is in the streams then.
+
+        Raises:
+            RunError: Something could not be written.
+        """
+        self._flush()
+        if self._writer is None:
+            self._writer = Writer(self._streams)
+        self._writer.settle()
+        return Kept(
+            {name: stream.batches for name, stream in self._streams.items()},
+            {name: encoder.kept for name, encoder in self._encoders.items()},
+            {role: ledger.kept() for role, ledger in self._ledgers.items()},
+            {name: getattr(self, name) for name in _LASTING},
+        )
+
     def finish(self, status: Literal["success", "failed"], moments: int, ticks: int, error: str | None = None) -> None:
         """Complete the tables and seal them.
 
@@ -211,6 +239,24 @@ class EpisodeRecorder:
             stream.give_up()
 
     # -- inside ----------------------------------------------------------------------------------------------------
+
+    def _take_up(self, kept: Kept) -> None:
+        """Copy what the streams held when it was kept, and go on with what was open then."""
+        old = set_aside({name: stream.path for name, stream in self._streams.items()}, kept)
+        self._writer = Writer(self._streams)
+        for name, path in old.items():
+            for batch in first_batches(path, kept.batches[name]):
+                self._writer.put(name, partial(_same, batch))
+        self._writer.settle()
+        for path in old.values():
+            path.unlink()
+        for name, encoder in self._encoders.items():
+            encoder.take_up(kept.encoders[name])
+        for role, ledger in self._ledgers.items():
+            ledger.take_up(kept.ledgers[role])
+        for name in _LASTING:
+            setattr(self, name, kept.own[name])
+        self._links = Links(self._moment)
 
     def _flush(self, everything: bool = False) -> None:
         """Hand over all that is complete."""
@@ -288,7 +334,11 @@ class EpisodeRecorder:
         return self._encoders["episodes"].rows([row])
 
 
-def _remove_leftovers(run: Path, tables: Iterable[str], episode: str) -> None:
+def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
+
+
+def _remove_leftovers(run: Path, tables: Iterable[str], episode: str, endings: Iterable[str]) -> None:
     """Remove what a crashed attempt left behind. Raises RunError if the episode is complete, or cannot be written."""
     if episode in finished_episodes(run):
         raise RunError(f"{run}: episode {episode!r} is already recorded")
@@ -296,7 +346,6 @@ def _remove_leftovers(run: Path, tables: Iterable[str], episode: str) -> None:
         folder = table_dir(run, name)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for ending in (".arrows", ".arrow", ".arrow.tmp"):
-                (folder / f"{episode}{ending}").unlink(missing_ok=True)
+            remove(folder, episode, endings)
         except OSError as error:
             raise RunError(f"cannot record in {folder}: {error}") from error

@@ -157,7 +157,16 @@ def parameter_types(cells: Iterable[Mapping[str, Parameter]]) -> dict[str, pa.Da
     return {key: _type_of(found) for key, found in values.items()}
 
 
+_SIMPLE = {bool: pa.bool_(), float: pa.float64(), str: pa.string()}
+"""What needs no inference, for which pyarrow would import pandas."""
+
+
 def _type_of(values: list[Parameter]) -> pa.DataType:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):  # type: ignore[operator]
+        return pa.int64()
+    if len(kinds) == 1 and (simple := _SIMPLE.get(kinds.pop())) is not None:
+        return simple
     try:
         found = pa.array(values).type
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from simworld.errors import RunError
-from simworld.recording._columns import Vocabulary, coded, codes_of, taken, texts_of
+from simworld.recording._columns import Vocabulary, coded, codes_of, numbers, taken, texts_of
 
 _BATCH_ROWS = 65_536
 _BATCH_BYTES = 16 * 2**20
@@ -167,9 +167,11 @@ def _width(kind: pa.DataType) -> int:
 def _sorted(source: Source) -> Iterator[pa.RecordBatch]:
     """The rows of a source by (tick, agent, decision); it is read whole."""
     table = pa.Table.from_batches(list(source.batches()), source.schema).unify_dictionaries().combine_chunks()
-    keys = [table[name].to_numpy() for name in ("decision", "agent", "tick")]
+    if not table.num_rows:
+        return
+    keys = [numbers(table[name].chunk(0)) for name in ("decision", "agent", "tick")]
     order, size = np.lexsort(keys), batch_rows(source.schema)
-    columns = [c.chunk(0) for c in table.columns] if len(order) else []
+    columns = [c.chunk(0) for c in table.columns]
     for start in range(0, len(order), size):
         here = [taken(c, order[start : start + size]) for c in columns]
         yield pa.RecordBatch.from_arrays(here, schema=source.schema)

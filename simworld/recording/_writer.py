@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from simworld.errors import RunError
 from simworld.kernel import Array
-from simworld.recording._columns import texts_of
+from simworld.recording._columns import numbers, texts_of
 from simworld.recording._sealed import SealedFile, Source, seal
 
 _PENDING = 2
@@ -29,6 +29,8 @@ class Stream:
     path: Path
     schema: pa.Schema
     rows: int = 0
+    batches: int = 0
+    """Batches that are written."""
     ordered: bool = True
     """Whether all rows so far are in canonical order."""
     last: tuple[int, int, int] | None = None
@@ -51,7 +53,7 @@ class Stream:
     def add(self, batch: pa.RecordBatch) -> None:
         """Take note of a batch that follows those before."""
         if self.sortable and self.ordered and batch.num_rows:
-            tick, agent, decision = (batch.column(name).to_numpy() for name in ("tick", "agent", "decision"))
+            tick, agent, decision = (numbers(batch.column(name)) for name in ("tick", "agent", "decision"))
             first = (int(tick[0]), int(agent[0]), int(decision[0]))
             self.ordered = (self.last is None or self.last <= first) and in_order(tick, agent, decision)
             self.last = (int(tick[-1]), int(agent[-1]), int(decision[-1]))
@@ -105,7 +107,9 @@ class Writer:
 
     def __init__(self, streams: Mapping[str, Stream]) -> None:
         self.streams = streams
-        self._queue: queue.Queue[tuple[Stream, Callable[[], pa.RecordBatch]] | None] = queue.Queue(_PENDING)
+        self._queue: queue.Queue[tuple[Stream, Callable[[], pa.RecordBatch]] | threading.Event | None] = queue.Queue(
+            _PENDING
+        )
         self._error: BaseException | None = None
         self._open: dict[Path, tuple[pa.NativeFile, pa.RecordBatchWriter]] = {}
         # A daemon: a recorder that nobody closes must not keep the process alive.
@@ -120,6 +124,17 @@ class Writer:
         """
         self._check()
         self._queue.put((self.streams[table], make))
+
+    def settle(self) -> None:
+        """Wait until all that was handed over is in the files.
+
+        Raises:
+            RunError: A batch could not be written.
+        """
+        done = threading.Event()
+        self._queue.put(done)
+        done.wait()
+        self._check()
 
     def close(self) -> None:
         """Write what is still waiting, and end the streams.
@@ -147,12 +162,16 @@ class Writer:
         except BaseException as error:  # noqa: BLE001  raised again in the simulation's thread
             self._error = error
         while (job := self._queue.get()) is not None:
+            if isinstance(job, threading.Event):
+                job.set()
+                continue
             # After an error the queue is still emptied, so that nobody waits at a full one.
             if self._error is None:
                 try:
                     stream, make = job
                     batch = make()
                     self._open[stream.path][1].write_batch(batch)
+                    stream.batches += 1
                     stream.add(batch)
                     stream.seal_along(batch)
                 except BaseException as error:  # noqa: BLE001  the same

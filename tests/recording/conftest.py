@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def toy():
-    """The names of ``toy.py``, which subprocesses run as a program."""
-    return runpy.run_path(str(HERE / "toy.py"))
+    """The names of ``toy.py``, which subprocesses run as a program; a module, so that its classes can be pickled."""
+    sys.path.append(str(HERE))
+    try:
+        return vars(importlib.import_module("toy"))
+    finally:
+        sys.path.remove(str(HERE))
 
 
 @pytest.fixture(scope="session")
