@@ -6,6 +6,8 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
+# Where this is set, every one of the many processes of a test compiles all modules anew: a third of a second each.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help run test games study bench pictures clean
 

@@ -35,7 +35,8 @@ def set_aside(streams: Mapping[str, Path], kept: Kept) -> Mapping[str, Path]:
         RunError: A stream does not hold what it held when the recorder was kept; then nothing is changed.
     """
     found = {}
-    for name, path in streams.items():
+    # One that had no batch yet has nothing to copy: not even its head need be on disk.
+    for name, path in ((name, path) for name, path in streams.items() if kept.batches[name]):
         # A crash while they were copied left some under the other name: those are the whole ones.
         old = path.with_name(path.name + ".old")
         found[name] = old if old.exists() else path
@@ -44,8 +45,8 @@ def set_aside(streams: Mapping[str, Path], kept: Kept) -> Mapping[str, Path]:
                 pass
         except (OSError, KeyError, EOFError, pa.ArrowException) as error:
             raise RunError(f"{found[name]}: not the stream of this snapshot ({type(error).__name__})") from error
-    for name, path in streams.items():
-        if found[name] == path:
+    for name, path in found.items():
+        if path == streams[name]:
             found[name] = path.rename(path.with_name(path.name + ".old"))
     return found
 

@@ -317,7 +317,7 @@ horizon: 6
 episodes: 3
 models:
   default: {{model: openai/scripted, base_url: "{url}", temperature: 0.7}}
-asking: {{timeout: 60, retries: 1, limit: 8}}
+asking: {{timeout: 20, retries: 1, limit: 8}}
 """
 
 

@@ -25,6 +25,7 @@ horizon: 1200
 episodes: 4
 """
 COMMAND = [sys.executable, "-c", "from simworld.cli import main; main()", "run", "long.yaml", "--display", "json"]
+COMMAND += ["--snapshot-every", "0"]  # without them Ctrl-C seals what there is (with them: test_snapshots.py)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +23,9 @@ world: {kind: economy, brackets: three, tax_year: 4}
 roles:
   worker: {kind: rational, count: 60}
   planner: {kind: hill_climb}
-horizon: 3000
+horizon: 2000
 interventions:
-  - {at: 1000, set: {roles.planner: {kind: fixed, schedule: flat, rate: 0.4}}}
+  - {at: 700, set: {roles.planner: {kind: fixed, schedule: flat, rate: 0.4}}}
 """
 OWN = """
 name: own
@@ -136,7 +137,7 @@ def test_an_episode_goes_on_where_its_last_snapshot_was(here, undisturbed, numbe
     assert len(open_run(run).table("decisions.worker", columns=["tick"])) > 60
     assert continued(here, "--jobs", jobs) == run
     (tick,) = told(run, "snapshot.tick")
-    assert 0 < tick < 3000
+    assert 0 < tick < 2000
     assert digests(run) == undisturbed
     assert not (run / "snapshots").exists()
 
@@ -146,6 +147,14 @@ def test_killed_again_and_again(here, undisturbed):
         run = stopped(here, signal.SIGKILL, snapshots=1)
     assert continued(here) == run
     assert digests(run) == undisturbed
+
+
+@pytest.fixture(scope="module")
+def broken_off(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("broken-off")
+    (folder / "long.yaml").write_text(LONG)
+    stopped(folder, signal.SIGKILL, snapshots=1)
+    return folder
 
 
 class Evil:
@@ -193,8 +202,9 @@ def _another_run(path: Path, mark: Path) -> None:
         (lambda path, _: path.write_bytes(b""), "not a snapshot"),
     ],
 )
-def test_a_snapshot_that_cannot_be_trusted_is_not_even_read(here, undisturbed, harm, why):
-    run = stopped(here, signal.SIGKILL, snapshots=1)
+def test_a_snapshot_that_cannot_be_trusted_is_not_even_read(here, broken_off, undisturbed, harm, why):
+    shutil.copytree(broken_off, here, dirs_exist_ok=True)
+    (run,) = (here / "runs").iterdir()
     path = snapshot(here)
     assert path is not None
     harm(path, here / "mark")
