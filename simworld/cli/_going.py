@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from simworld.cli._opening import opening
+from simworld.errors import ScenarioError
 
 if TYPE_CHECKING:
     from simworld.execution import Cluster, Order
@@ -38,16 +39,25 @@ SNAPSHOTS = click.option(
     metavar="SECONDS",
     help="Where a killed episode that asks nobody goes on: at most so far back; 0: at its beginning.",
 )
+STORAGE = click.option(
+    "--storage",
+    metavar="URI",
+    help="With --address: where nodes that do not see --out leave tables, e.g. s3://bucket/folder (default: Ray's).",
+)
 SET = click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key, e.g. world.elasticity=0.3."
 )
 
 
-def cluster_at(address: str | None) -> Cluster | None:
-    """The cluster that ``--address`` names."""
+def cluster_at(address: str | None, storage: str | None = None) -> Cluster | None:
+    """The cluster that ``--address`` and ``--storage`` name. Raises ScenarioError for a storage of nobody."""
     from simworld.execution import Cluster  # noqa: PLC0415
 
-    return None if address is None else Cluster(address)
+    if address is None:
+        if storage is not None:
+            raise ScenarioError("--storage is for the workers of a cluster: it goes with --address")
+        return None
+    return Cluster(address, storage or "")
 
 
 def go(order: Order, display: str) -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, cluster_at, go
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, STORAGE, cluster_at, go
 
 
 @click.command(
@@ -19,6 +19,7 @@ from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, cl
 @OUT
 @JOBS
 @ADDRESS
+@STORAGE
 @click.option("--new", is_flag=True, help="Start another run even if this scenario was run before.")
 @SNAPSHOTS
 @DISPLAYS
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     out: Path,
     jobs: int | None,
     address: str | None,
+    storage: str | None,
     new: bool,
     seconds: float,
     display: str,
@@ -44,5 +46,5 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 
     extra = [f"seed={seed}"] if seed is not None else []
     extra += [f"episodes={episodes}"] if episodes is not None else []
-    loaded, cluster = load(scenario, [*overrides, *extra]), cluster_at(address)
+    loaded, cluster = load(scenario, [*overrides, *extra]), cluster_at(address, storage)
     return go(Order(loaded, out, jobs, new=new, cluster=cluster, snapshot_seconds=seconds), display)

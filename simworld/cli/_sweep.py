@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, cluster_at, duration, go
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, STORAGE, cluster_at, duration, go
 from simworld.errors import ScenarioError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ _METHODS = ["random", "latin", "sobol"]
 @OUT
 @JOBS
 @ADDRESS
+@STORAGE
 @SNAPSHOTS
 @DISPLAYS
 def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
@@ -43,6 +44,7 @@ def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     out: Path,
     jobs: int | None,
     address: str | None,
+    storage: str | None,
     seconds: float,
     display: str,
 ) -> int:
@@ -58,7 +60,9 @@ def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     extra += [f"episodes={seeds}"] if seeds is not None else []
     loaded = load(scenario, [*overrides, *extra])
     if not dry_run:
-        order = Order(loaded, out, jobs, reuse=not fresh, cluster=cluster_at(address), snapshot_seconds=seconds)
+        order = Order(
+            loaded, out, jobs, reuse=not fresh, cluster=cluster_at(address, storage), snapshot_seconds=seconds
+        )
         return go(order, display)
     _foretell(loaded, out, jobs or 1, fresh)
     return 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from simworld.execution._build import build_interventions, build_society
 from simworld.execution._spec import EpisodeSpec
-from simworld.kernel import Kernel, Tape, TwinTape
+from simworld.kernel import Keep, Kernel, Tape, TwinTape
 from simworld.recording import EpisodeTables
 
 
@@ -33,10 +33,13 @@ class Course:
         self.tables = EpisodeTables.of(spec.key, world, minds, record, kinds)
         """What is recorded of it."""
 
-    def tape(self) -> Tape:
-        """Its tape in the run directory; up to its first intervention that of the same episode without any."""
+    def tape(self, first: Keep | None = None) -> Tape:
+        """Its tape in the run directory; up to its first intervention that of the same episode without any.
+
+        ``first`` is told of every new answer before it is kept there.
+        """
         own, base = tape_path(self._spec.run, self._spec.id), tape_path(self._spec.run, self._spec.base)
-        self._tape = TwinTape(own, base) if self._spec.base and base.exists() else Tape(own)
+        self._tape = TwinTape(own, base, first) if self._spec.base and base.exists() else Tape(own, first)
         return self._tape
 
     @property

@@ -14,7 +14,7 @@ from simworld.execution._board import Slot
 from simworld.execution._course import Course, tape_path
 from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.kernel import Answer, Ask, Broker, Gateway, Kernel, Tape, lasting, read_tape
+from simworld.kernel import Answer, Ask, Broker, Gateway, Keep, Kernel, lasting, read_tape
 from simworld.recording import EpisodeRecorder
 
 _LOOK = 0.05
@@ -34,7 +34,7 @@ def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
 
 
 def run_episode(
-    spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None, tape: Tape | None = None
+    spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None, keep: Keep | None = None
 ) -> EpisodeResult:
     """Run one episode to its end and seal its tables.
 
@@ -45,7 +45,7 @@ def run_episode(
         spec: The episode.
         slot: Where to report progress, and to be asked to stop.
         gateway: Who answers asks that are not on the tape.
-        tape: Where answers are kept; by default in the run directory.
+        keep: Keeps every answer somewhere else, before it is kept in the run directory.
 
     Raises:
         RunError: Tables cannot be written.
@@ -57,7 +57,7 @@ def run_episode(
     course = Course(spec)
     snapshots = Snapshots(spec, course)
     kernel, recorder = course.kernel, snapshots.recorder
-    tape = course.tape() if tape is None else tape
+    tape = course.tape(keep)
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
     status, error = "success", ""

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,7 +25,8 @@ from simworld.execution._parcel import unpack
 from simworld.execution._remote import Batch, Errand, Office, Seen, work
 from simworld.execution._sources import source_files
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.recording import Environment
+from simworld.execution._storage import Storage
+from simworld.recording import Environment, read_episodes
 from simworld.threads import VARIABLES, pin_threads
 
 _AHEAD = 2
@@ -48,6 +49,8 @@ class Cluster:
 
     address: str = LOCAL
     """``local`` starts one for this run; else as ``ray.init`` takes it: ``auto``, or ``host:port``."""
+    storage: str = ""
+    """URI of storage that all nodes reach, for tables of workers that do not see the driver's files; else Ray."""
     anywhere: bool = False
     """Workers send their tables to the driver even where they see its files."""
 
@@ -56,6 +59,8 @@ class Cluster:
 class _Flight:
     """Tasks under way."""
 
+    storage: Storage | None = None
+    """Where workers leave tables."""
     tasks: dict[Any, list[EpisodeSpec]] = field(default_factory=dict)
     seconds: float = 0.0
     """Of all episodes that are over."""
@@ -87,6 +92,8 @@ class RayCluster:
         import ray  # noqa: PLC0415  half a second
         import ray.util.scheduling_strategies  # noqa: PLC0415
 
+        storage = Storage(self._cluster.storage, specs[0].run.name) if self._cluster.storage else None
+        known = yield from _collected(storage, specs)
         with _token(specs[0].run) as token:
             errand = Errand(
                 specs[0].run.resolve(),
@@ -95,6 +102,7 @@ class RayCluster:
                 Environment.here(),
                 source_files(specs[0].run),
                 specs[0].import_from,
+                self._cluster.storage,
                 self._cluster.anywhere,
             )
             node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
@@ -107,14 +115,16 @@ class RayCluster:
             )
             common = ray.put(errand)
             task: Any = ray.remote(work).options(num_cpus=1, max_retries=0)
-            flight = _Flight()
+            flight = _Flight(storage)
             try:
                 send = partial(task.remote, errand=common, office=office)
-                yield from self._fly(ray, send, office, flight, deque(specs))
+                yield from self._fly(ray, send, office, flight, deque(spec for spec in specs if spec.id not in known))
             except BaseException:
                 _ended_at_once(ray, flight)
                 raise
             self._look(ray, office)
+            if storage is not None and not self._board.stopping:
+                storage.close()
 
     def _fly(
         self, ray: Any, send: Any, office: Any, flight: _Flight, waiting: deque[EpisodeSpec]
@@ -151,6 +161,9 @@ class RayCluster:
             raise RunError(batch.unlike)
         for parcel in batch.parcels:
             unpack(parcel, chunk[0].run)
+        for episode in batch.left:
+            assert flight.storage is not None
+            _fetch(flight.storage, episode, chunk[0].run)
         flight.seconds += sum(result.seconds for result in batch.results)
         flight.episodes += len(batch.results)
         yield from batch.results
@@ -163,6 +176,28 @@ class RayCluster:
         self._board.carry(seen.spent)
         if seen.over_budget and not self._board.stopping:
             self._board.stop(budget=True)
+
+
+def _fetch(storage: Storage, episode: str, run: Path) -> None:
+    """Put an episode's files where they belong; only then the storage forgets them."""
+    unpack(storage.take(episode), run)
+    storage.drop(episode)
+
+
+def _collected(storage: Storage | None, specs: Sequence[EpisodeSpec]) -> Generator[EpisodeResult, None, set[str]]:
+    """Episodes whose files an earlier driver did not live to fetch."""
+    wanted = {spec.id: spec for spec in specs}
+    left = [episode for episode in storage.left() if episode in wanted] if storage is not None else []
+    if storage is None or not left:
+        return set()
+    run = specs[0].run
+    for episode in left:
+        _fetch(storage, episode, run)
+    rows = {row.episode: row for row in read_episodes(run)}
+    known = {episode for episode in left if episode in rows}
+    for episode in known:
+        yield EpisodeResult.of(wanted[episode], rows[episode])
+    return known
 
 
 def _ended_at_once(ray: Any, flight: _Flight) -> None:

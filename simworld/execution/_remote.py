@@ -6,17 +6,19 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, RunError, UserError
+from simworld.errors import BudgetError, UserError
 from simworld.execution._board import IDLE, Wish
 from simworld.execution._course import tape_path
 from simworld.execution._episode import run_episode
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._parcel import Parcel, pack
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.execution._storage import Storage
 from simworld.gateway import Budget, Spent, check_budget
 from simworld.kernel import Answer, Ask, Tape
 from simworld.recording import Environment
@@ -165,31 +167,6 @@ class RemoteBoard:
             os._exit(1)
 
 
-class RemoteTape(Tape):
-    """A tape that lies with the driver: kept there before an answer is used."""
-
-    def __init__(self, office: Any, episode: str, path: Path) -> None:
-        import ray  # noqa: PLC0415
-
-        known: bytes = ray.get(office.tape.remote(episode))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(known)
-        super().__init__(path)
-        self._office, self._episode = office, episode
-
-    def put(self, ask: Ask, answer: Answer) -> None:
-        """Have it written down, then take note of it."""
-        import ray  # noqa: PLC0415
-
-        ray.get(self._office.keep.remote(self._episode, ask, answer))
-        super().put(ask, answer)
-
-    def close(self) -> None:
-        """Keep no more."""
-        super().close()
-        self._office.close.remote(self._episode)
-
-
 @dataclass(frozen=True, slots=True)
 class Errand:
     """What all tasks of a run have in common."""
@@ -203,6 +180,8 @@ class Errand:
     sources: Mapping[str, bytes]
     """The code beside the scenario, by relative path."""
     import_from: str
+    storage: str = ""
+    """URI of the storage where workers that do not share it leave their tables."""
     anywhere: bool = False
     """Send results to the driver even where its files can be seen: for tests of clusters on one machine."""
 
@@ -214,6 +193,8 @@ class Batch:
     results: list[EpisodeResult]
     parcels: list[Parcel]
     """The files of each, if they had to be sent."""
+    left: list[str] = field(default_factory=list)
+    """Episodes whose files wait in the storage."""
     error: Exception | None = None
     """What ended the task early, and concerns the run."""
     unlike: str = ""
@@ -233,12 +214,15 @@ class Worker:
         self._board = RemoteBoard(office, context.get_worker_id(), errand.conditions.budget)
         self._outside = Outside(errand.conditions, self._board, lambda: self._board.stopping)
         self._shares = not errand.anywhere and _content(errand.run / errand.token) == errand.token
+        self._storage: Storage | None = None
         self._home: tempfile.TemporaryDirectory[str] | None = None
         self._place, self._import_from = errand.run, errand.import_from
         if not self._shares:
             self._home = tempfile.TemporaryDirectory(prefix="simworld-")
             self._place = Path(self._home.name)
             self._import_from = self._sources(self._place / "sources")
+            if errand.storage:
+                self._storage = Storage(errand.storage, errand.run.name)
 
     def work(self, specs: Sequence[EpisodeSpec]) -> Batch:
         """Run episodes one after the other."""
@@ -251,10 +235,19 @@ class Worker:
                     break
                 batch.results.append(self._run(spec))
                 if not self._shares:
-                    batch.parcels.append(pack(self._place, spec.id))
+                    self._send(spec.id, batch)
         except (UserError, OSError) as error:
             batch.error = error
         return batch
+
+    def _send(self, episode: str, batch: Batch) -> None:
+        """Leave an episode's files in the storage that there is for it, or give them along with the result."""
+        parcel = pack(self._place, episode)
+        if self._storage is None:
+            batch.parcels.append(parcel)
+        elif parcel:
+            self._storage.leave(episode, parcel)
+            batch.left.append(episode)
 
     def _run(self, spec: EpisodeSpec) -> EpisodeResult:
         here = replace(spec, run=self._place, import_from=self._import_from)
@@ -263,13 +256,32 @@ class Worker:
         gateway = self._outside.gateway(here)
         if self._shares or not spec.asks:
             return run_episode(here, self._board, gateway)
-        if spec.base:
-            raise RunError("forks that ask need a run directory that all workers see")
-        tape = RemoteTape(self.office, spec.id, tape_path(self._place, spec.id))
+        tapes = [episode for episode in (spec.id, spec.base) if episode]
+        for episode in tapes:
+            self._fetch_tape(episode)
         try:
-            return run_episode(here, self._board, gateway, tape)
+            return run_episode(here, self._board, gateway, partial(self._keep, spec.id))
         finally:
-            tape_path(self._place, spec.id).unlink(missing_ok=True)
+            self.office.close.remote(spec.id)
+            for episode in tapes:
+                tape_path(self._place, episode).unlink(missing_ok=True)
+
+    def _fetch_tape(self, episode: str) -> None:
+        """What is known of an episode's answers: the tapes lie with the driver."""
+        import ray  # noqa: PLC0415
+
+        known: bytes = ray.get(self.office.tape.remote(episode))
+        path = tape_path(self._place, episode)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        if known:
+            path.write_bytes(known)
+
+    def _keep(self, episode: str, ask: Ask, answer: Answer) -> None:
+        """Have an answer written down where the driver is."""
+        import ray  # noqa: PLC0415
+
+        ray.get(self.office.keep.remote(episode, ask, answer))
 
     def _sources(self, folder: Path) -> str:
         """The code beside the scenario, where it can be imported from."""

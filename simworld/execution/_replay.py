@@ -162,9 +162,8 @@ def _notes(run: Path, manifest: Manifest, identical: bool) -> Iterator[str]:
 
 
 def _unlike(recorded: Environment) -> str:
-    here = Environment.here()
-    facts = ("packages", "python", "cpu")
-    differing = [name for name in facts if getattr(recorded, name) != getattr(here, name)]
+    here = Environment.here().identity
+    differing = [name for name, value in recorded.identity.items() if value != here[name]]
     if not differing:
         return ""
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,9 +90,5 @@ def _others(run: Path, like: Manifest) -> Iterator[tuple[Path, list[str]]]:
 
 def _alike(manifest: Manifest, like: Manifest) -> bool:
     """Whether an episode that was run there would come out the same here."""
-    there, here = _identity(manifest.environment), _identity(like.environment)
-    return manifest.sources == like.sources and manifest.simworld == like.simworld and there == here
-
-
-def _identity(environment: Environment) -> tuple[Mapping[str, str], str, tuple[str, ...]]:
-    return environment.packages, environment.python, environment.cpu
+    same_code = manifest.sources == like.sources and manifest.simworld == like.simworld
+    return same_code and manifest.environment.identity == like.environment.identity

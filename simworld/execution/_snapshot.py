@@ -8,7 +8,7 @@ import json
 import os
 import pickle
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from simworld import __version__
@@ -154,5 +154,4 @@ def snapshot_path(run: Path, episode: str) -> Path:
 
 @functools.cache
 def _versions() -> str:
-    here = asdict(Environment.here())
-    return json.dumps([__version__, *(here[name] for name in ("packages", "python", "cpu"))], sort_keys=True)
+    return json.dumps([__version__, Environment.here().identity], sort_keys=True)

@@ -10,7 +10,7 @@ from simworld.kernel._kernel import Kernel, Outer
 from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
 from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
-from simworld.kernel._tape import TAKEN, Tape, TwinTape, read_tape
+from simworld.kernel._tape import TAKEN, Keep, Tape, TwinTape, read_tape
 from simworld.kernel._words import lasting
 from simworld.kernel._world import Acts, Moment, Turn, World
 
@@ -35,6 +35,7 @@ __all__ = [
     "Individuals",
     "Intervention",
     "Json",
+    "Keep",
     "Kernel",
     "Members",
     "Moment",

@@ -6,11 +6,11 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from struct import Struct
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 from simworld.errors import TapeError
 from simworld.kernel._asks import Answer, Ask, AskKey, Json
@@ -32,6 +32,10 @@ TAKEN = "taken"
 _ADVICE = "restore the file from a copy, or begin a new run with --new"
 
 
+Keep: TypeAlias = Callable[[Ask, Answer], None]
+"""Keeps an answer durably."""
+
+
 class Tape:
     """The asks of one episode and their answers.
 
@@ -42,8 +46,9 @@ class Tape:
     Frames are compressed as one stream, and every line of a long text is stored once.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._path = path
+    def __init__(self, path: Path | None = None, first: Keep | None = None) -> None:
+        """Open a tape; ``first`` is told of every new answer before it is kept here."""
+        self._path, self._first = path, first
         self._known: dict[AskKey, tuple[str, Answer]] = {}
         self._writer: _Writer | None = None
         self._lock = threading.Lock()
@@ -77,6 +82,8 @@ class Tape:
                 return
             if self._closed:
                 raise TapeError(f"{ask}: the tape is closed")
+            if self._first is not None:
+                self._first(ask, answer)
             if self._path is not None:
                 self._write(self._path, ask, answer)
             # Known only once it is written: an answer that could not be kept must not be used.
@@ -105,8 +112,8 @@ class TwinTape(Tape):
     What is taken from the base is kept here, too: a fork is replayed from its own tape.
     """
 
-    def __init__(self, path: Path | None, base: Path) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path | None, base: Path, first: Keep | None = None) -> None:
+        super().__init__(path, first)
         self.strict = True
         """Nothing has been changed yet: every question has an answer on the base's tape."""
         self._base = {ask.key: (ask.digest, answer) for ask, answer in read_tape(base)} if base.exists() else {}

@@ -57,6 +57,11 @@ class Environment:
     threads: Mapping[str, int] = field(default_factory=dict)
     """Threads of numeric libraries, as whoever started the run has set them."""
 
+    @property
+    def identity(self) -> Mapping[str, object]:
+        """What must be equal for equal bits: packages, python, cpu."""
+        return {"packages": self.packages, "python": self.python, "cpu": self.cpu}
+
     @staticmethod
     def here(threads: Mapping[str, int] | None = None) -> Environment:
         """That of this process."""

@@ -171,13 +171,14 @@ def simworld(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> s
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=300)
 
 
-def driver(cluster: Cluster, scenario: str, anywhere: bool) -> str:
+def driver(cluster: Cluster, scenario: str, anywhere: bool, storage: str = "") -> str:
     """A program that runs a scenario on a cluster, and says where and how it ended."""
     return f"""
 from pathlib import Path
 from simworld.execution import Cluster, Order, execute
 from simworld.scenario import load
-outcome = execute(Order(load(Path({scenario!r})), cluster=Cluster({cluster.address!r}, anywhere={anywhere})))
+there = Cluster({cluster.address!r}, {storage!r}, anywhere={anywhere})
+outcome = execute(Order(load(Path({scenario!r})), cluster=there))
 print(outcome.run, outcome.status)
 """
 
@@ -233,6 +234,38 @@ def test_two_nodes_give_the_same_bytes(cluster, street, anywhere):
     assert status == "success"
     complete(path.parent / run, 16)
     assert digests(path.parent / run) == undisturbed(path, "calm")
+
+
+def test_tables_that_wait_in_a_storage_are_not_lost_with_the_driver(cluster, street, tmp_path):
+    path, storage = street("calm", episodes=8, pause=0.1), tmp_path / "storage"
+    command = [sys.executable, "-c", driver(cluster, "street.yaml", True, f"file://{storage}")]
+    with subprocess.Popen(command, cwd=path.parent, env=cluster.env) as process:
+        until(lambda: (path.parent / "runs").exists() and list((path.parent / "runs").glob("*/tables/episodes/*")))
+        process.kill()
+    (run,) = (path.parent / "runs").iterdir()
+    before = {p.stem for p in (run / "tables" / "episodes").glob("*.arrow")}
+    until(lambda: list(storage.glob("*/*.tar")))  # the workers finish what they have, and leave it
+    time.sleep(1.0)
+    waiting = {p.stem for p in storage.glob("*/*.tar")} - before
+    assert waiting
+    done = subprocess.run(command, cwd=path.parent, env=cluster.env, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[1] == "success", done.stderr
+    complete(run, 16)
+    assert not list(storage.iterdir())
+    telemetry = open_run(run).table("telemetry")
+    assert len(telemetry[telemetry["key"] == "seconds"]) == 16
+    assert digests(run) == undisturbed(path, "calm")
+
+
+def test_a_storage_that_cannot_be_used_is_one_line(cluster, street):
+    path = street("calm")
+    for uri in ("nowhere://bucket/folder", "file:///proc/folder"):
+        command = ["run", "street.yaml", "--address", cluster.address, "--storage", uri]
+        done = simworld(*command, cwd=path.parent, env=cluster.env)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: storage '{uri}'"), done.stderr
+    done = simworld("run", "street.yaml", "--storage", "file:///tmp", cwd=path.parent)
+    assert (done.returncode, done.stderr[:16]) == (2, "error: --storage")
 
 
 def test_a_worker_that_is_killed_in_mid_episode_is_replaced(cluster, street):
@@ -364,6 +397,34 @@ def until(true, seconds=90.0):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+FORKED = """
+from pathlib import Path
+from simworld.execution import Change, Cluster, Order, execute, forked
+with forked(Path({run!r}), Change(3, {{"roles.planner.rate": {rate}}})) as scenario:
+    print(execute(Order(scenario, reuse=True, cluster=Cluster({address!r}, anywhere=True))).run)
+"""
+
+
+def test_a_fork_on_nodes_without_the_files_pays_only_for_what_is_new(cluster, serve, said, tmp_path):
+    server = serve(lambda body, n: said(json.dumps({"thought": f"the {n}th", "hours": 38 + n % 5})))
+    (tmp_path / "asking.yaml").write_text(ASKING.format(url=server.url))
+    base = simworld("run", "asking.yaml", "--display", "json", cwd=tmp_path)
+    run = run_of(base, tmp_path)
+    paid = len(server.requests)
+    assert paid == 3 * 6 * 4
+    for rate, new in ((0.2, 0), (0.4, 3 * 3 * 4)):  # the same rate changes nothing; another one from tick 3 on
+        script = FORKED.format(run=str(run), rate=rate, address=cluster.address)
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=tmp_path, env=cluster.env, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert len(server.requests) - paid <= new
+        assert bool(len(server.requests) - paid) == bool(new)
+        replayed = simworld("replay", done.stdout.strip(), cwd=tmp_path)
+        assert replayed.stdout.startswith("identical: 6 episodes"), replayed.stdout + replayed.stderr
+        paid = len(server.requests)
 
 
 def test_no_cluster_is_one_line_and_nothing_is_written(street):
