@@ -94,12 +94,16 @@ def _complete(reader: pa.RecordBatchStreamReader) -> Iterator[pa.RecordBatch]:
 
 
 def chosen(folder: Path, names: Sequence[str]) -> list[TableFile]:
-    """The files among these that hold the table, none of its episodes twice: parts, episodes, streams."""
+    """The files among these that hold the table, none of its episodes twice: parts, blocks, episodes, streams."""
     sealed = [TableFile(folder / n) for n in names if n.endswith(".arrow")]
+    files: list[TableFile] = []
+    done: set[str] = set()
+    # What is merged holds all that each of its sources holds, so the first episode of a file tells whether it is one.
     parts = [f for f in sealed if f.path.name.startswith("part-")]
-    done = {e for f in parts for e in f.episodes}
-    episodes = [f for f in sealed if f not in parts and f.path.stem not in done]
-    done |= {f.path.stem for f in episodes}
+    for file in [*parts, *sorted((f for f in sealed if f not in parts), key=lambda f: -len(f.episodes))]:
+        if file.episodes[0] not in done:
+            files.append(file)
+            done.update(file.episodes)
     streams = []
     for name in names:
         if name.endswith(".arrows") and name.removesuffix(".arrows") not in done:
@@ -107,7 +111,7 @@ def chosen(folder: Path, names: Sequence[str]) -> list[TableFile]:
                 streams.append(TableFile(folder / name))
             except OpenError:
                 continue  # its schema is not written yet
-    return parts + episodes + streams
+    return files + streams
 
 
 def common(schemas: Sequence[pa.Schema]) -> pa.Schema:

@@ -281,7 +281,8 @@ class Run:
         if folder is None:
             raise OpenError(f"{self.path} has no table {name!r}")
         reading = _reading()
-        for path in (folder / f"{episode}.arrows", folder / f"{episode}.arrow", *sorted(folder.glob("part-*.arrow"))):
+        own = (folder / f"{episode}.arrows", folder / f"{episode}.arrow")
+        for path in (*own, *sorted(folder.glob("block-*.arrow")), *sorted(folder.glob("part-*.arrow"))):
             try:
                 file = reading.TableFile(path)
                 found = file.rows_of(episode, columns, newest) if episode in file.episodes else None
@@ -297,7 +298,7 @@ class Run:
         return None
 
     def _files(self, name: str) -> list[TableFile]:
-        """The files that hold a table: parts in their order, then episodes that no part holds."""
+        """The files that hold a table: parts, then blocks and episodes that no part holds."""
         folder = self._folders().get(name)
         if folder is None:
             near = difflib.get_close_matches(name, self.tables, 1)

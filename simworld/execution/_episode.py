@@ -15,7 +15,7 @@ from simworld.execution._course import Course, tape_path
 from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.kernel import Answer, Ask, Broker, Gateway, Keep, Kernel, lasting, read_tape
-from simworld.recording import EpisodeRecorder
+from simworld.recording import EpisodeRecorder, Sheaf
 
 _LOOK = 0.05
 """Seconds between reports of progress."""
@@ -34,7 +34,11 @@ def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
 
 
 def run_episode(
-    spec: EpisodeSpec, slot: Slot | None = None, gateway: Gateway | None = None, keep: Keep | None = None
+    spec: EpisodeSpec,
+    slot: Slot | None = None,
+    gateway: Gateway | None = None,
+    keep: Keep | None = None,
+    sheaf: Sheaf | None = None,
 ) -> EpisodeResult:
     """Run one episode to its end and seal its tables.
 
@@ -46,6 +50,7 @@ def run_episode(
         slot: Where to report progress, and to be asked to stop.
         gateway: Who answers asks that are not on the tape.
         keep: Keeps every answer somewhere else, before it is kept in the run directory.
+        sheaf: Takes the tables of an episode that is over soon, to be sealed with others.
 
     Raises:
         RunError: Tables cannot be written.
@@ -55,7 +60,7 @@ def run_episode(
     if slot is not None:
         slot.begin(spec.number)
     course = Course(spec)
-    snapshots = Snapshots(spec, course)
+    snapshots = Snapshots(spec, course, sheaf)
     kernel, recorder = course.kernel, snapshots.recorder
     tape = course.tape(keep)
     broker = Broker(gateway, tape)

@@ -11,19 +11,21 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
+from simworld.execution._batch import AHEAD, Pace, run_batch
 from simworld.execution._board import Board, Slot
 from simworld.execution._episode import run_episode
 from simworld.execution._lost import Lost
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.recording import Sheaf
 from simworld.threads import VARIABLES, pin_threads
 
-_AHEAD = 2
-"""Episodes handed out per worker: one under way, one waiting, so that no worker idles and memory stays flat."""
+_Done: TypeAlias = tuple[list[EpisodeResult], Exception | None]
 
 
 class Executor(Protocol):
@@ -41,12 +43,16 @@ class InProcess:
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute in order."""
-        slot = self._board.claim()
-        with closing(Outside(self._conditions, self._board, lambda: self._board.stopping)) as outside:
-            for spec in specs:
-                if self._board.stopping:
-                    return
-                yield run_episode(spec, slot, outside.gateway(spec))
+        outside = Outside(self._conditions, self._board, lambda: self._board.stopping)
+        worker = _Worker(self._board, self._board.claim(), outside)
+        pace, waiting = Pace(), deque(specs)
+        with closing(outside):
+            while waiting and not self._board.stopping:
+                results, failure = worker.work(pace.take(waiting, 1))
+                pace.took(results)
+                yield from results
+                if failure is not None:
+                    raise failure
 
 
 class LocalProcesses:
@@ -54,6 +60,7 @@ class LocalProcesses:
 
     def __init__(self, board: Board, conditions: Conditions, jobs: int) -> None:
         self._board, self._conditions, self._jobs = board, conditions, jobs
+        self._pace = Pace()
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute with a bounded number in flight; where a worker dies, others take up what it held."""
@@ -72,20 +79,27 @@ class LocalProcesses:
 
     def _pool(self, waiting: deque[EpisodeSpec]) -> Generator[EpisodeResult, None, list[EpisodeSpec]]:
         """Work with one pool until nothing is waiting, or a worker dies; returns what it held then."""
-        flying: dict[Future[EpisodeResult], EpisodeSpec] = {}
+        flying: dict[Future[_Done], list[EpisodeSpec]] = {}
         initargs = (self._board, self._conditions)
         with _ended_at_once(
             ProcessPoolExecutor(self._jobs, mp_context=get_context("spawn"), initializer=_begin, initargs=initargs)
         ) as pool:
             while (waiting and not self._board.stopping) or flying:
                 try:
-                    while waiting and len(flying) < _AHEAD * self._jobs and not self._board.stopping:
-                        flying[pool.submit(_work, waiting[0])] = waiting[0]
-                        waiting.popleft()
+                    while waiting and len(flying) < AHEAD * self._jobs and not self._board.stopping:
+                        batch = self._pace.take(waiting, self._jobs)
+                        try:
+                            flying[pool.submit(_work, batch)] = batch
+                        except BrokenProcessPool:
+                            waiting.extendleft(reversed(batch))
+                            raise
                     for future in wait(flying, return_when=FIRST_COMPLETED).done:
-                        result = future.result()
+                        results, failure = future.result()
                         del flying[future]
-                        yield result
+                        self._pace.took(results)
+                        yield from results
+                        if failure is not None:
+                            raise failure
                 except BrokenProcessPool:
                     return _held(flying)
         return []
@@ -104,24 +118,39 @@ def _ended_at_once(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
     pool.shutdown()
 
 
-def _held(flying: Mapping[Future[EpisodeResult], EpisodeSpec]) -> list[EpisodeSpec]:
+def _held(flying: Mapping[Future[_Done], list[EpisodeSpec]]) -> list[EpisodeSpec]:
     """What a broken pool did not finish; what it did, lies sealed in the run directory."""
     wait(flying)
-    return sorted(flying.values(), key=lambda spec: spec.number)
+    return sorted((spec for batch in flying.values() for spec in batch), key=lambda spec: spec.number)
 
 
-_slot: Slot | None = None
-_outside: Outside | None = None
+@dataclass(frozen=True, slots=True)
+class _Worker:
+    """What a worker process keeps from batch to batch."""
+
+    board: Board
+    slot: Slot
+    outside: Outside
+
+    def work(self, batch: Sequence[EpisodeSpec]) -> _Done:
+        """Run episodes and seal them."""
+        return run_batch(batch, self._run, lambda: self.board.stopping)
+
+    def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
+        return run_episode(spec, self.slot, self.outside.gateway(spec), sheaf=sheaf)
+
+
+_worker: _Worker | None = None
 
 
 def _begin(board: Board, conditions: Conditions) -> None:
     """Set up a worker: one thread, a slot on the board, and no answer to Ctrl-C, which the driver handles."""
-    global _slot, _outside
+    global _worker  # noqa: PLW0603  a process works for one run
     pin_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with, args=(parent_process(),), name="simworld-parent", daemon=True).start()
-    _slot, _outside = board.claim(), Outside(conditions, board, lambda: board.stopping)
-    atexit.register(_outside.close)
+    _worker = _Worker(board, board.claim(), Outside(conditions, board, lambda: board.stopping))
+    atexit.register(_worker.outside.close)
 
 
 def _die_with(parent: BaseProcess | None) -> None:
@@ -131,6 +160,6 @@ def _die_with(parent: BaseProcess | None) -> None:
         os._exit(1)
 
 
-def _work(spec: EpisodeSpec) -> EpisodeResult:
-    assert _outside is not None
-    return run_episode(spec, _slot, _outside.gateway(spec))
+def _work(batch: Sequence[EpisodeSpec]) -> _Done:
+    assert _worker is not None
+    return _worker.work(batch)

@@ -1,4 +1,4 @@
-"""An episode's files as data: what a worker without the run's file system sends to the driver."""
+"""Files of episodes as data: what a worker without the run's file system sends to the driver."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Parcel: TypeAlias = Mapping[str, bytes]
 """Contents by path in the run directory."""
 
 
-def pack(run: Path, episode: str) -> Parcel:
-    """The sealed tables of an episode, taken out of the directory that they were written in."""
+def pack(run: Path) -> Parcel:
+    """All sealed tables, taken out of the directory that they were written in."""
     found = {}
-    for path in sorted(run.glob(f"t*/*/{episode}.arrow")):
+    for path in sorted(run.glob("t*/*/*.arrow")):
         found[str(path.relative_to(run))] = path.read_bytes()
         path.unlink()
     return found

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from simworld.errors import RunError
+from simworld.execution._batch import AHEAD, Pace
 from simworld.execution._board import Board
 from simworld.execution._lost import Lost
 from simworld.execution._outside import Conditions
@@ -29,11 +30,6 @@ from simworld.execution._storage import Storage
 from simworld.recording import Environment, read_episodes
 from simworld.threads import VARIABLES, pin_threads
 
-_AHEAD = 2
-"""Tasks handed out per CPU: one under way, one waiting, so that no worker idles and memory stays flat."""
-_LONG_ENOUGH = 0.25
-"""Seconds that a task should take: short episodes go together, as handing one out takes a millisecond or two."""
-_MOST_TOGETHER = 64
 _LOOK = 0.25
 """Seconds between looks at the board."""
 _PATIENCE = 60.0
@@ -62,17 +58,7 @@ class _Flight:
     storage: Storage | None = None
     """Where workers leave tables."""
     tasks: dict[Any, list[EpisodeSpec]] = field(default_factory=dict)
-    seconds: float = 0.0
-    """Of all episodes that are over."""
-    episodes: int = 0
-
-    def together(self, waiting: int, slots: int) -> int:
-        """How many episodes the next task should have."""
-        if not self.episodes:
-            return 1
-        mean = max(self.seconds / self.episodes, 1e-4)
-        fair = -(-waiting // (_AHEAD * slots))  # towards the end smaller ones, so that all workers end together
-        return max(1, min(int(_LONG_ENOUGH / mean), fair, _MOST_TOGETHER))
+    pace: Pace = field(default_factory=Pace)
 
 
 class RayCluster:
@@ -134,11 +120,8 @@ class RayCluster:
         """Episodes that were under way, maybe, when a worker died: they go by themselves."""
         while (waiting and not self._board.stopping) or flight.tasks:
             slots = min(self._jobs, _cpus(ray))
-            while waiting and len(flight.tasks) < _AHEAD * slots and not self._board.stopping:
-                number = flight.together(len(waiting), slots)
-                chunk = [waiting.popleft()]
-                while len(chunk) < number and waiting and not {chunk[0].id, waiting[0].id} & alone:
-                    chunk.append(waiting.popleft())
+            while waiting and len(flight.tasks) < AHEAD * slots and not self._board.stopping:
+                chunk = flight.pace.take(waiting, slots, alone)
                 flight.tasks[send(chunk)] = chunk
             done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
             for reference in done:
@@ -159,13 +142,11 @@ class RayCluster:
     def _taken(self, batch: Batch, chunk: Sequence[EpisodeSpec], flight: _Flight) -> Iterator[EpisodeResult]:
         if batch.unlike:
             raise RunError(batch.unlike)
-        for parcel in batch.parcels:
-            unpack(parcel, chunk[0].run)
-        for episode in batch.left:
+        unpack(batch.parcel, chunk[0].run)
+        if batch.left:
             assert flight.storage is not None
-            _fetch(flight.storage, episode, chunk[0].run)
-        flight.seconds += sum(result.seconds for result in batch.results)
-        flight.episodes += len(batch.results)
+            _fetch(flight.storage, batch.left, chunk[0].run)
+        flight.pace.took(batch.results)
         yield from batch.results
         if batch.error is not None:
             raise batch.error
@@ -178,23 +159,22 @@ class RayCluster:
             self._board.stop(budget=True)
 
 
-def _fetch(storage: Storage, episode: str, run: Path) -> None:
-    """Put an episode's files where they belong; only then the storage forgets them."""
-    unpack(storage.take(episode), run)
-    storage.drop(episode)
+def _fetch(storage: Storage, parcel: str, run: Path) -> None:
+    """Put files where they belong; only then the storage forgets them."""
+    unpack(storage.take(parcel), run)
+    storage.drop(parcel)
 
 
 def _collected(storage: Storage | None, specs: Sequence[EpisodeSpec]) -> Generator[EpisodeResult, None, set[str]]:
     """Episodes whose files an earlier driver did not live to fetch."""
     wanted = {spec.id: spec for spec in specs}
-    left = [episode for episode in storage.left() if episode in wanted] if storage is not None else []
+    left = storage.left() if storage is not None else ()
     if storage is None or not left:
         return set()
-    run = specs[0].run
-    for episode in left:
-        _fetch(storage, episode, run)
-    rows = {row.episode: row for row in read_episodes(run)}
-    known = {episode for episode in left if episode in rows}
+    for parcel in left:
+        _fetch(storage, parcel, specs[0].run)
+    rows = {row.episode: row for row in read_episodes(specs[0].run)}
+    known = wanted.keys() & rows
     for episode in known:
         yield EpisodeResult.of(wanted[episode], rows[episode])
     return known

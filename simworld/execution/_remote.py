@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import BudgetError, UserError
+from simworld.errors import BudgetError
+from simworld.execution._batch import run_batch
 from simworld.execution._board import IDLE, Wish
 from simworld.execution._course import tape_path
 from simworld.execution._episode import run_episode
@@ -21,7 +22,7 @@ from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._storage import Storage
 from simworld.gateway import Budget, Spent, check_budget
 from simworld.kernel import Answer, Ask, Tape
-from simworld.recording import Environment
+from simworld.recording import Environment, Sheaf
 from simworld.threads import pin_threads
 
 _REPORT = 0.25
@@ -191,10 +192,10 @@ class Batch:
     """What a task brings back."""
 
     results: list[EpisodeResult]
-    parcels: list[Parcel]
-    """The files of each, if they had to be sent."""
-    left: list[str] = field(default_factory=list)
-    """Episodes whose files wait in the storage."""
+    parcel: Parcel = field(default_factory=dict)
+    """Their files, if they had to be sent."""
+    left: str = ""
+    """Name of the parcel that waits in the storage instead."""
     error: Exception | None = None
     """What ended the task early, and concerns the run."""
     unlike: str = ""
@@ -226,41 +227,35 @@ class Worker:
 
     def work(self, specs: Sequence[EpisodeSpec]) -> Batch:
         """Run episodes one after the other."""
-        batch = Batch([], [], unlike=self.unlike)
+        batch = Batch([], unlike=self.unlike)
         if self.unlike:
             return batch
-        try:
-            for spec in specs:
-                if self._board.stopping:
-                    break
-                batch.results.append(self._run(spec))
-                if not self._shares:
-                    self._send(spec.id, batch)
-        except (UserError, OSError) as error:
-            batch.error = error
+        here = [replace(spec, run=self._place, import_from=self._import_from) for spec in specs]
+        if not self._shares:  # snapshots would be gone with this worker
+            here = [replace(spec, snapshot_seconds=0.0) for spec in here]
+        batch.results, batch.error = run_batch(here, self._run, lambda: self._board.stopping)
+        if not self._shares:
+            self._send(specs[0].id, batch)
         return batch
 
-    def _send(self, episode: str, batch: Batch) -> None:
-        """Leave an episode's files in the storage that there is for it, or give them along with the result."""
-        parcel = pack(self._place, episode)
+    def _send(self, first: str, batch: Batch) -> None:
+        """Leave the batch's files in the storage that there is for it, or give them along with the results."""
+        parcel = pack(self._place)
         if self._storage is None:
-            batch.parcels.append(parcel)
+            batch.parcel = parcel
         elif parcel:
-            self._storage.leave(episode, parcel)
-            batch.left.append(episode)
+            self._storage.leave(first, parcel)
+            batch.left = first
 
-    def _run(self, spec: EpisodeSpec) -> EpisodeResult:
-        here = replace(spec, run=self._place, import_from=self._import_from)
-        if not self._shares:
-            here = replace(here, snapshot_seconds=0.0)  # they would be gone with this worker
-        gateway = self._outside.gateway(here)
+    def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
+        gateway = self._outside.gateway(spec)
         if self._shares or not spec.asks:
-            return run_episode(here, self._board, gateway)
+            return run_episode(spec, self._board, gateway, sheaf=sheaf)
         tapes = [episode for episode in (spec.id, spec.base) if episode]
         for episode in tapes:
             self._fetch_tape(episode)
         try:
-            return run_episode(here, self._board, gateway, partial(self._keep, spec.id))
+            return run_episode(spec, self._board, gateway, partial(self._keep, spec.id), sheaf)
         finally:
             self.office.close.remote(spec.id)
             for episode in tapes:

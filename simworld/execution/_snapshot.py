@@ -16,7 +16,7 @@ from simworld.errors import ContractError, RunError
 from simworld.execution._course import Course
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Kernel
-from simworld.recording import Environment, EpisodeRecorder, Kept
+from simworld.recording import Environment, EpisodeRecorder, Kept, Sheaf
 
 _SHARE = 20
 """So many times what a snapshot takes to write must lie between two: they cost at most a twentieth."""
@@ -43,13 +43,13 @@ class Snapshots:
     wrote it. Otherwise the episode begins anew, and its telemetry says why.
     """
 
-    def __init__(self, spec: EpisodeSpec, course: Course) -> None:
+    def __init__(self, spec: EpisodeSpec, course: Course, sheaf: Sheaf | None) -> None:
         """Take up the last one, if there is one: the course goes on from there. Raises RunError."""
         self._path, self._course = snapshot_path(spec.run, spec.id), course
         self._place = f"{spec.run.name}/{spec.id}"
         self._every = self._wait = 0.0 if spec.asks else spec.snapshot_seconds
         self._begun = self._last = time.monotonic()
-        self.recorder = self._taken_up(spec)
+        self.recorder = self._taken_up(spec, sheaf)
         """Who records the episode."""
 
     @property
@@ -89,10 +89,10 @@ class Snapshots:
             self._path.unlink(missing_ok=True)  # its streams will be gone
             self.recorder.interrupt()
 
-    def _taken_up(self, spec: EpisodeSpec) -> EpisodeRecorder:
+    def _taken_up(self, spec: EpisodeSpec, sheaf: Sheaf | None) -> EpisodeRecorder:
         """A recorder that goes on from the last snapshot, as the course then does, or a new one."""
         if not (self._wait and self._path.exists()):
-            return EpisodeRecorder(spec.run, self._course.tables)
+            return EpisodeRecorder(spec.run, self._course.tables, sheaf=sheaf)
         try:
             state = self._read()
             recorder = EpisodeRecorder(spec.run, self._course.tables, kept=state.kept)

@@ -33,23 +33,23 @@ class Storage:
             self._folder = f"{path.rstrip('/')}/{run}"
             self._files.create_dir(self._folder, recursive=True)
 
-    def leave(self, episode: str, parcel: Parcel) -> None:
-        """Put an episode's files there."""
+    def leave(self, name: str, parcel: Parcel) -> None:
+        """Put files there, under the name of one of their episodes."""
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as tar:
-            for name, content in parcel.items():
-                head = tarfile.TarInfo(name)
+            for path, content in parcel.items():
+                head = tarfile.TarInfo(path)
                 head.size = len(content)
                 tar.addfile(head, io.BytesIO(content))
         with self._told():
-            waiting = f"{self._folder}/{episode}.tmp"
+            waiting = f"{self._folder}/{name}.tmp"
             with self._files.open_output_stream(waiting) as out:
                 out.write(packed.getbuffer())
-            self._files.move(waiting, self._path(episode))
+            self._files.move(waiting, self._path(name))
 
-    def take(self, episode: str) -> Parcel:
-        """An episode's files; they stay there until they are dropped."""
-        with self._told(), self._files.open_input_stream(self._path(episode)) as source:
+    def take(self, name: str) -> Parcel:
+        """Files that were left; they stay there until they are dropped."""
+        with self._told(), self._files.open_input_stream(self._path(name)) as source:
             packed = io.BytesIO(source.read())
         with tarfile.open(fileobj=packed) as tar:
             # The driver writes them below its run directory: nothing else may be named here.
@@ -61,13 +61,13 @@ class Storage:
                 and (file := tar.extractfile(member))
             }
 
-    def drop(self, episode: str) -> None:
-        """Remove an episode's files: they are in the run."""
+    def drop(self, name: str) -> None:
+        """Remove files: they are in the run."""
         with self._told():
-            self._files.delete_file(self._path(episode))
+            self._files.delete_file(self._path(name))
 
     def left(self) -> Sequence[str]:
-        """Episodes whose files are there."""
+        """Names of the parcels that are there."""
         import pyarrow.fs  # noqa: PLC0415
 
         with self._told():
@@ -79,8 +79,8 @@ class Storage:
         with self._told():
             self._files.delete_dir(self._folder)
 
-    def _path(self, episode: str) -> str:
-        return f"{self._folder}/{episode}{_ENDING}"
+    def _path(self, name: str) -> str:
+        return f"{self._folder}/{name}{_ENDING}"
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -29,8 +29,10 @@ from simworld.recording._schema import (
     parameter_types,
 )
 from simworld.recording._sealing import TableFiles, compact, inventory
+from simworld.recording._sheaf import BLOCKS, Sheaf
 
 __all__ = [
+    "BLOCKS",
     "SCHEMA_VERSION",
     "Environment",
     "EpisodeKey",
@@ -45,6 +47,7 @@ __all__ = [
     "Policy",
     "RoleTable",
     "RunLock",
+    "Sheaf",
     "Shelf",
     "Status",
     "TableFiles",

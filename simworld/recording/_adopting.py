@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from simworld.errors import RunError
-from simworld.recording._columns import codes_of, taken
 from simworld.recording._encoding import Encoder
 from simworld.recording._kept import remove
 from simworld.recording._schema import EpisodeKey, EpisodeTables
-from simworld.recording._sealed import Source, seal, sealed_source
-from simworld.recording._sealing import table_dir
+from simworld.recording._sealed import Source, only, seal, sealed_source, with_texts
+from simworld.recording._sealing import episodes_of, table_dir, table_files
 
 
 class Shelf:
@@ -28,15 +25,13 @@ class Shelf:
     def rows(self, table: str, episode: str) -> Source | None:
         """The rows of one episode in a table: of its own file, or of the part that holds it."""
         if table not in self._files:
-            folder = table_dir(self.run, table)
-            parts = {e: part for part in sorted(folder.glob("part-*.arrow")) for e in sealed_source(part).episodes}
-            own = {path.stem: path for path in folder.glob("*.arrow") if not path.name.startswith("part-")}
-            self._files[table] = own | parts
+            files = table_files(table_dir(self.run, table))
+            self._files[table] = {episode: path for path in files for episode in episodes_of(path)}
         path = self._files[table].get(episode)
         if path is None:
             return None
         source = sealed_source(path)
-        return source if source.episodes == (episode,) else _with_texts(_only(source, episode))
+        return source if source.episodes == (episode,) else only(source, episode)
 
 
 def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
@@ -70,36 +65,10 @@ def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
             shutil.copyfile(other.run / tape, run / tape)
         batch = _relabelled(found["episodes"], schemas["episodes"], key)
         last = Source(batch.schema, (key.episode,), 1, lambda: iter([batch]), dict)
-        seal(table_dir(run, "episodes") / f"{key.episode}.arrow", [_with_texts(last)])
+        seal(table_dir(run, "episodes") / f"{key.episode}.arrow", [with_texts(last)])
     except (OSError, pa.ArrowException) as error:
         raise RunError(f"cannot take {key.episode} over from {other.run}: {error}") from error
     return True
-
-
-def _only(source: Source, episode: str) -> Source:
-    def read() -> Iterator[pa.RecordBatch]:
-        for batch in source.batches():
-            column = batch.column("episode")
-            code = column.dictionary.to_pylist().index(episode)
-            places = np.flatnonzero(codes_of(column) == code)
-            if len(places):
-                yield pa.RecordBatch.from_arrays([taken(c, places) for c in batch.columns], schema=batch.schema)
-
-    rows = sum(batch.num_rows for batch in read())
-    return Source(source.schema, (episode,), rows, read, dict)
-
-
-def _with_texts(source: Source) -> Source:
-    """The source with the texts that occur in its rows."""
-    names = [f.name for f in source.schema if pa.types.is_dictionary(f.type)]
-    found: dict[str, dict[str, None]] = {name: {} for name in names}
-    for batch in source.batches():
-        for name in names:
-            column = batch.column(name)
-            known = column.dictionary.to_pylist()
-            found[name] |= dict.fromkeys(known[code] for code in np.unique(codes_of(column)) if code >= 0)
-    texts = {name: list(own) for name, own in found.items()} if source.rows else {}
-    return Source(source.schema, source.episodes, source.rows, source.batches, lambda: texts)
 
 
 def _relabelled(source: Source, schema: pa.Schema, key: EpisodeKey) -> pa.RecordBatch:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from simworld.errors import RunError
 from simworld.recording._run import Manifest
 from simworld.recording._sealed import sealed_source
-from simworld.recording._sealing import covered, file_digest, table_dir
+from simworld.recording._sealing import file_digest, table_dir, table_files
 
 Link: TypeAlias = tuple[int, int, bytes]
 """(tick, priority, link) of one moment."""
@@ -85,11 +85,8 @@ def damaged_files(run: Path, manifest: Manifest) -> dict[str, str]:
 
 
 def _batches(run: Path, table: str) -> Iterator[pa.RecordBatch]:
-    folder = table_dir(run, table)
-    in_parts = set(covered(folder)) if folder.is_dir() else set()
-    for path in sorted(folder.glob("*.arrow")):
-        if path.name.startswith("part-") or path.stem not in in_parts:
-            try:
-                yield from sealed_source(path).batches()
-            except (pa.ArrowException, KeyError, OSError) as error:
-                raise RunError(f"{path}: damaged ({error})") from error
+    for path in table_files(table_dir(run, table)):
+        try:
+            yield from sealed_source(path).batches()
+        except (pa.ArrowException, KeyError, OSError) as error:
+            raise RunError(f"{path}: damaged ({error})") from error

@@ -17,8 +17,9 @@ from simworld.recording._encoding import Born, Encoder, Links, Row, leaves
 from simworld.recording._kept import LEFTOVERS, SEALED, Kept, first_batches, remove, set_aside
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
-from simworld.recording._sealed import batch_rows
+from simworld.recording._sealed import Source, batch_rows
 from simworld.recording._sealing import finished_episodes, table_dir
+from simworld.recording._sheaf import Sheaf
 from simworld.recording._writer import Stream, Writer
 
 _FLUSH_ROWS = 100_000
@@ -33,7 +34,8 @@ class EpisodeRecorder:
     """Records one episode of a run; implements the kernel's ``Recorder``.
 
     Rows are handed to a writer thread by number and about once a second, so that a watcher can follow and a crash
-    loses little; ``finish`` seals them. An episode that is over before the first flush never touches a stream.
+    loses little; ``finish`` seals them. An episode that is over before the first flush never touches a stream; given a
+    sheaf, it is left there.
     What an earlier attempt at the episode left behind is removed, unless it was kept: then it goes on from there.
 
     Raises:
@@ -49,8 +51,10 @@ class EpisodeRecorder:
         flush_rows: int = _FLUSH_ROWS,
         flush_seconds: float = 1.0,
         kept: Kept | None = None,
+        sheaf: Sheaf | None = None,
     ) -> None:
         self._run, self._tables, self.episode = Path(run), tables, tables.key.episode
+        self._sheaf = sheaf
         schemas = tables.schemas()
         _remove_leftovers(self._run, schemas, self.episode, LEFTOVERS if kept is None else SEALED)
         self._encoders = {name: Encoder(s, self.episode, tables.tick_length) for name, s in schemas.items()}
@@ -211,6 +215,9 @@ class EpisodeRecorder:
         self._seal(None)
 
     def _seal(self, ending: pa.RecordBatch | None) -> None:
+        if self._writer is None and self._sheaf is not None and ending is not None:
+            self._sheaf.add(self.episode, {name: self._in_memory(name, ending) for name in self._streams})
+            return
         if self._writer is not None:
             self._flush(everything=True)
             self._writer.close()
@@ -298,6 +305,15 @@ class EpisodeRecorder:
         return (
             [] if ledger is None or taken is None else [self._encoders[name].decisions(taken, ledger.faults.values())]
         )
+
+    def _in_memory(self, name: str, ending: pa.RecordBatch) -> Source:
+        """A whole table of an episode that never touched the disk."""
+        whole = {"agents": lambda: [self._agents()], "episodes": lambda: [ending]}
+        batches = whole[name]() if name in whole else self._kept(name)
+        stream = Stream(self._streams[name].path, self._streams[name].schema)
+        for batch in batches:
+            stream.add(batch)
+        return stream.source(self.episode, batches)
 
     def _seal_kept(self, stream: Stream, batches: list[pa.RecordBatch]) -> None:
         fresh = Stream(stream.path, stream.schema)

@@ -105,7 +105,7 @@ class EpisodeTables:
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The schema of every table, by name. Raises ContractError for what cannot be a column."""
-        if not _NAME.fullmatch(self.key.episode) or self.key.episode.startswith("part-"):
+        if not _NAME.fullmatch(self.key.episode) or self.key.episode.startswith(("part-", "block-")):
             raise ContractError(f"episode id {self.key.episode!r}: letters, digits, '_', '.', '-' are accepted")
         for table in self.roles:
             if not _NAME.fullmatch(table.role.name):

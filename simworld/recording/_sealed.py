@@ -151,6 +151,34 @@ def seal(path: Path, sources: Sequence[Source]) -> None:
         raise RunError(f"cannot seal {path}: {error}") from error
 
 
+def only(source: Source, episode: str) -> Source:
+    """The rows of one of its episodes."""
+
+    def read() -> Iterator[pa.RecordBatch]:
+        for batch in source.batches():
+            column = batch.column("episode")
+            code = column.dictionary.to_pylist().index(episode)
+            places = np.flatnonzero(codes_of(column) == code)
+            if len(places):
+                yield pa.RecordBatch.from_arrays([taken(c, places) for c in batch.columns], schema=batch.schema)
+
+    rows = sum(batch.num_rows for batch in read())
+    return with_texts(Source(source.schema, (episode,), rows, read, dict))
+
+
+def with_texts(source: Source) -> Source:
+    """The source with the texts that occur in its rows."""
+    names = [f.name for f in source.schema if pa.types.is_dictionary(f.type)]
+    found: dict[str, dict[str, None]] = {name: {} for name in names}
+    for batch in source.batches():
+        for name in names:
+            column = batch.column(name)
+            known = column.dictionary.to_pylist()
+            found[name] |= dict.fromkeys(known[code] for code in np.unique(codes_of(column)) if code >= 0)
+    texts = {name: list(own) for name, own in found.items()} if source.rows else {}
+    return Source(source.schema, source.episodes, source.rows, source.batches, lambda: texts)
+
+
 def batch_rows(schema: pa.Schema) -> int:
     """Rows of a canonical batch: fixed by the schema, fewer where rows are wide, whole bytes of bits."""
     width = sum(_width(f.type) for f in schema)

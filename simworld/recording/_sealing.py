@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from simworld.errors import RunError
-from simworld.recording._sealed import Source, seal, sealed_source
+from simworld.recording._sealed import Source, only, seal, sealed_source
 
-_PART_EPISODES = 64
+_PART_EPISODES = 1024
 _PART_ROWS = 1_000_000
+_BLOCK_EPISODES = 64
+_BLOCK_BYTES = 4 * 2**20
+"""Larger blocks are not worth merging before the end: their files are few, and would be written twice."""
+_BLOCK = re.compile(r"block-(\d+)-(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +36,17 @@ def table_dir(run: Path, table: str) -> Path:
     return run / "tape" / "chain" if table == "chain" else run / "tables" / table
 
 
-def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
-    """Merge sealed episodes into parts, in the canonical order given.
+def block_path(folder: Path, start: int, count: int) -> Path:
+    """The file of a table that holds so many episodes in canonical order, from the number ``start`` on."""
+    return folder / f"block-{start:07d}-{count}.arrow"
 
-    A part of a table closes when it holds 64 episodes or a million rows, or where the schema changes: by content,
-    never by time. So it may be called again and again while a run goes on (``final=False``: only full parts are
-    written, up to the first episode that is not finished), and at its end.
+
+def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
+    """Merge sealed episodes into few files, in the canonical order given.
+
+    While a run goes on (``final=False``), finished episodes become blocks of 64. At its end all become parts: one
+    closes when it holds 1,024 episodes or a million rows, or where the schema changes. That depends on content alone,
+    so parts are the same whenever and by whom blocks were made.
 
     Raises:
         RunError: An episode is missing (at the end), or the parts hold other episodes than those given.
@@ -43,27 +54,49 @@ def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     folders = sorted((run / "tables").iterdir()) if (run / "tables").is_dir() else []
     # Tables of an episode without its row in `episodes` are a broken attempt at it, and will be written again.
     finished = finished_episodes(run)
-    ready = list(itertools.takewhile(finished.__contains__, episodes))
-    if final and len(ready) < len(episodes):
-        raise RunError(f"{run}: episode {episodes[len(ready)]!r} is not finished, so the run cannot be completed")
+    missing = next((episode for episode in episodes if episode not in finished), None)
+    if final and missing is not None:
+        raise RunError(f"{run}: episode {missing!r} is not finished, so the run cannot be completed")
+    numbers = {episode: number for number, episode in enumerate(episodes)}
+    counts = Counter(numbers[episode] // _BLOCK_EPISODES for episode in finished if episode in numbers)
+    full = {block for block, count in counts.items() if count == _BLOCK_EPISODES}
     for folder in [*folders, table_dir(run, "chain")]:
-        if folder.is_dir():
-            _compact_table(folder, episodes, ready, final)
+        if not folder.is_dir():
+            continue
+        if final:
+            _close_parts(folder, numbers)
+        else:
+            _merge_blocks(folder, numbers, full)
 
 
 def finished_episodes(run: Path) -> set[str]:
     """Episodes that are complete: their row in ``episodes`` is sealed, which is done last."""
-    folder = table_dir(run, "episodes")
-    sealed = {p.stem for p in folder.glob("*.arrow") if not p.name.startswith("part-")}
-    return sealed | set(covered(folder))
+    return {episode for path in table_files(table_dir(run, "episodes")) for episode in episodes_of(path)}
 
 
-def covered(folder: Path) -> list[str]:
-    """Episodes that are in the parts of a table, in their order."""
-    found: list[str] = []
-    for part in sorted(folder.glob("part-*.arrow")):
-        found += _episodes_of(part, part.stat().st_mtime_ns)
+def table_files(folder: Path) -> list[Path]:
+    """The sealed files that hold a table, no episode twice: what a crash left behind after merging is passed over."""
+    singles: list[Path] = []
+    blocks: list[Path] = []
+    parts: list[Path] = []
+    for path in sorted(folder.glob("*.arrow")):
+        own = parts if path.name.startswith("part-") else blocks if _BLOCK.fullmatch(path.stem) else singles
+        own.append(path)
+    held = {episode for part in parts for episode in episodes_of(part)}
+    found = list(parts)
+    # What is merged holds all that each of its sources holds: the first episode of a file tells where it belongs.
+    for path in [*sorted(blocks, key=lambda path: -len(episodes_of(path))), *singles]:
+        if episodes_of(path)[0] not in held:
+            held.update(episodes_of(path))
+            found.append(path)
     return found
+
+
+def episodes_of(path: Path) -> Sequence[str]:
+    """The episodes that a sealed file holds. Raises RunError if it is damaged."""
+    if not path.name.startswith(("part-", "block-")):
+        return (path.stem,)
+    return _episodes_of(path, path.stat().st_mtime_ns)
 
 
 def inventory(run: Path) -> dict[str, TableFiles]:
@@ -81,43 +114,107 @@ def inventory(run: Path) -> dict[str, TableFiles]:
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
-@functools.lru_cache(maxsize=4096)
-def _episodes_of(part: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001  a part that was changed is another one
-    """Parts never change, and every new episode looks at all of them."""
-    return sealed_source(part).episodes
+@functools.lru_cache(maxsize=16_384)
+def _episodes_of(path: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001  a file that was changed is another one
+    """Merged files never change, and every new episode looks at all of them."""
+    return sealed_source(path).episodes
 
 
-def _compact_table(folder: Path, episodes: Sequence[str], ready: Sequence[str], final: bool) -> None:
-    parts = len(list(folder.glob("part-*.arrow")))
-    done = covered(folder)
-    if done != list(episodes[: len(done)]):
+def _merge_blocks(folder: Path, numbers: Mapping[str, int], full: Set[int]) -> None:
+    """Make blocks of 64 episodes of those that are full, where the files are small."""
+    pieces: dict[int, list[Path]] = {}
+    for path in table_files(folder):
+        first = numbers.get(episodes_of(path)[0], -1)
+        if not path.name.startswith("part-") and first // _BLOCK_EPISODES in full:
+            pieces.setdefault(first // _BLOCK_EPISODES, []).append(path)
+    for block, paths in pieces.items():
+        if len(paths) == 1 or sum(path.stat().st_size for path in paths) > _BLOCK_BYTES:
+            continue
+        sources = [sealed_source(path) for path in sorted(paths, key=lambda path: numbers[episodes_of(path)[0]])]
+        # Some tables are not there for all arms of a scenario.
+        whole = sum(len(source.episodes) for source in sources) == _BLOCK_EPISODES
+        if whole and alike(sources):
+            seal(block_path(folder, block * _BLOCK_EPISODES, _BLOCK_EPISODES), sources)
+            for path in paths:
+                path.unlink()
+
+
+def alike(sources: Sequence[Source]) -> bool:
+    """Whether rows of all these go into one file."""
+    return all(source.schema.equals(sources[0].schema, check_metadata=True) for source in sources)
+
+
+def _close_parts(folder: Path, numbers: Mapping[str, int]) -> None:
+    """Merge everything into parts."""
+    parts = sorted(folder.glob("part-*.arrow"))
+    done = [numbers.get(episode, -1) for part in parts for episode in episodes_of(part)]
+    if any(later <= earlier for earlier, later in pairwise([-1, *done])):
         raise RunError(f"{folder}: its parts hold other episodes than this run, or in another order")
-    for episode in done:
-        # A crash between the part and this left it behind.
-        (folder / f"{episode}.arrow").unlink(missing_ok=True)
-    group: list[Source] = []
-    for episode in ready[len(done) :]:
-        source = sealed_source(folder / f"{episode}.arrow")
-        if group and not source.schema.equals(group[0].schema, check_metadata=True):
-            parts = _close_part(folder, parts, group)
-        group.append(source)
-        if len(group) >= _PART_EPISODES or sum(s.rows for s in group) >= _PART_ROWS:
-            parts = _close_part(folder, parts, group)
-    if group and final:
-        _close_part(folder, parts, group)
+    current = table_files(folder)
+    for path in set(folder.glob("*.arrow")) - set(current):
+        path.unlink()  # a crash between merging and this left it behind
+    first = {numbers.get(episodes_of(path)[0], -1): path for path in current if path not in parts}
+    waiting = deque(first[number] for number in sorted(first) if number >= 0)
+    group = _Group(folder, len(parts))
+    while waiting:
+        source = sealed_source(waiting[0])
+        if group.sources and not alike([group.sources[0], source]):
+            group.close()
+        if len(source.episodes) > 1 and not group.has_room(source):
+            # A part ends somewhere within: where, its single episodes tell.
+            waiting.extendleft(reversed(_split(waiting.popleft())))
+            continue
+        group.add(waiting.popleft(), source)
+    group.close()
 
 
-def _close_part(folder: Path, number: int, group: list[Source]) -> int:
-    part = folder / f"part-{number:05d}.arrow"
-    if len(group) == 1:
-        # A part with one episode has the bytes of that episode's file.
-        (folder / f"{group[0].episodes[0]}.arrow").rename(part)
-    else:
-        seal(part, group)
-        for source in group:
-            (folder / f"{source.episodes[0]}.arrow").unlink()
-    group.clear()
-    return number + 1
+class _Group:
+    """Files that become a part."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._folder, self._number = folder, number
+        self.sources: list[Source] = []
+        self._paths: list[Path] = []
+
+    def has_room(self, source: Source) -> bool:
+        """Whether the part does not close before all of these are in it."""
+        rows = sum(s.rows for s in self.sources) + source.rows
+        return self._episodes() + len(source.episodes) <= _PART_EPISODES and rows < _PART_ROWS
+
+    def add(self, path: Path, source: Source) -> None:
+        """Take a file; the part is closed when it is full."""
+        self.sources.append(source)
+        self._paths.append(path)
+        if self._episodes() >= _PART_EPISODES or sum(s.rows for s in self.sources) >= _PART_ROWS:
+            self.close()
+
+    def close(self) -> None:
+        """Write the part, and remove what went into it."""
+        if not self.sources:
+            return
+        part = self._folder / f"part-{self._number:05d}.arrow"
+        if len(self.sources) == 1:
+            # A part of one file has its bytes.
+            self._paths[0].rename(part)
+        else:
+            seal(part, self.sources)
+            for path in self._paths:
+                path.unlink()
+        self.sources, self._paths = [], []
+        self._number += 1
+
+    def _episodes(self) -> int:
+        return sum(len(source.episodes) for source in self.sources)
+
+
+def _split(block: Path) -> list[Path]:
+    """A block as the files of its episodes again."""
+    source = sealed_source(block)
+    paths = [block.with_name(f"{episode}.arrow") for episode in source.episodes]
+    for path, episode in zip(paths, source.episodes, strict=True):
+        seal(path, [only(source, episode)])
+    block.unlink()
+    return paths
 
 
 def file_digest(path: Path) -> str:

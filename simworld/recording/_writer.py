@@ -86,12 +86,16 @@ class Stream:
             if self.ahead is not None:
                 self.ahead.close()
             else:
-                read = self._read if batches is None else lambda: iter(batches)
-                texts = self.texts
-                seal(self.sealed, [Source(self.schema, (episode,), self.rows, read, lambda: texts, self.ordered)])
+                seal(self.sealed, [self.source(episode, batches)])
             self.path.unlink(missing_ok=True)
         except OSError as error:
             raise RunError(f"cannot seal {self.sealed}: {error}") from error
+
+    def source(self, episode: str, batches: Sequence[pa.RecordBatch] | None = None) -> Source:
+        """What was written, or these batches, as what a sealed file is made from."""
+        read = self._read if batches is None else lambda: iter(batches)
+        texts = self.texts
+        return Source(self.schema, (episode,), self.rows, read, lambda: texts, self.ordered)
 
     def _read(self) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
