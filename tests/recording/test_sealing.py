@@ -6,6 +6,9 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simworld.errors import RunError
-from simworld.recording import _sealing, compact, inventory
+from simworld.recording import Sheaf, _sealing, _sheaf, compact, inventory
 from simworld.recording._columns import flat, taken
 from simworld.recording._sealed import batch_rows, sealed_source
+from simworld.recording._sealing import finished_episodes, table_files
 
 EPISODES = [f"e{i}" for i in range(5)]
 
@@ -108,6 +112,61 @@ def test_merging_goes_on_after_a_crash(sealed, tmp_path):
         shutil.copy(kept / name, sealed / "tables" / "measures" / name)
     compact(sealed, EPISODES)
     assert digests(sealed / "tables" / "measures") == merged
+
+
+@pytest.fixture(scope="module")
+def thirteen(toy):
+    """Ids of episodes, and what they must look like in the end, with parts of at most six."""
+    episodes = [f"e{i}" for i in range(13)]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sealing, "_PART_EPISODES", 6)
+        for episode in episodes:
+            toy["record_episode"](Path(folder), episode, seed=int(episode[1:]), horizon=12)
+        compact(Path(folder), episodes)
+        yield episodes, digests(Path(folder))
+
+
+@settings(max_examples=15, deadline=None)
+@given(order=st.permutations(range(13)), cuts=st.sets(st.integers(1, 12)), merges=st.sets(st.integers(0, 12)))
+def test_whoever_seals_what_together_the_parts_are_the_same(toy, thirteen, order, cuts, merges):
+    """Batches of any size in any order, blocks made while the run goes on, and some that a part's end goes through."""
+    episodes, expected = thirteen
+    numbers = {episode: number for number, episode in enumerate(episodes)}
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sealing, "_PART_EPISODES", 6)
+        patch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+        patch.setattr(_sheaf, "BLOCKS", (4, 2))
+        run = Path(folder)
+        for at, (start, stop) in enumerate(pairwise([0, *sorted(cuts), 13])):
+            sheaf = Sheaf(run, numbers)
+            for number in sorted(order[start:stop]):
+                toy["record_episode"](run, episodes[number], seed=number, horizon=12, sheaf=sheaf)
+            sheaf.write()
+            assert finished_episodes(run) == {episodes[number] for number in order[:stop]}
+            if at in merges:
+                compact(run, episodes, final=False)
+        rows = open_rows(run)
+        assert len(rows) == len({row["episode"] for row in rows}) == 13
+        compact(run, episodes)
+        assert digests(run) == expected
+
+
+def open_rows(run):
+    return [row for path in table_files(run / "tables" / "episodes") for row in rows(path)]
+
+
+def test_a_crash_between_a_block_and_the_files_that_are_in_it_doubles_nothing(sealed, monkeypatch):
+    monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    folder = sealed / "tables" / "episodes"
+    kept = (folder / "e1.arrow").read_bytes()
+    compact(sealed, EPISODES, final=False)
+    assert sorted(path.name for path in folder.iterdir()) == ["block-0000000-4.arrow", "e4.arrow"]
+    (folder / "e1.arrow").write_bytes(kept)
+    assert len(open_rows(sealed)) == 5
+    compact(sealed, EPISODES, final=False)
+    compact(sealed, EPISODES)
+    assert [path.name for path in folder.iterdir()] == ["part-00000.arrow"]
+    assert len(open_rows(sealed)) == 5
 
 
 def test_a_broken_attempt_is_never_merged(sealed, toy, monkeypatch):
