@@ -28,7 +28,7 @@ test: .venv/dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 	$(BIN)/python tests/wheel.py
 	@cat .pytest_cache/not_run 2>/dev/null || true
 
@@ -37,6 +37,7 @@ games: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
 
 study: .venv/dev
+	$(BIN)/pytest -m study -n 2 --dist loadfile
 	$(BIN)/python -m benchmarks.studies.coverage
 	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m paper
 	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m benchmarks.studies.reservoir

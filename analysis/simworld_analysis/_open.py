@@ -229,7 +229,7 @@ class Run:
         for name, folder in sorted(self._folders().items()):
             if _listing(folder):
                 rows = sum(batch.num_rows for batch in self.batches(name, columns=["episode"]))
-                found[name] = (rows, sum(p.stat().st_size for p in folder.iterdir()))
+                found[name] = (rows, sum(map(_size, folder.iterdir())))
         return found
 
     def seconds(self) -> float:
@@ -324,6 +324,14 @@ def _reading() -> ModuleType:
     from simworld_analysis import _files  # noqa: PLC0415
 
     return _files
+
+
+def _size(path: Path) -> int:
+    """Bytes; 0 if it is gone, as files are merged while a run goes on."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _listing(folder: Path) -> list[str]:

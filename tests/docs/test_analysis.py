@@ -1,4 +1,4 @@
-"""The worked study runs as the page tells it, and shows what the page shows: about a minute on two cores."""
+"""The worked study runs as the page tells it, and shows what the page shows: two minutes on two cores."""
 
 from __future__ import annotations
 
@@ -76,6 +76,7 @@ def shown_by(block, study):
     return re.sub(r"\n\s*\n+", "\n\n", told).rstrip() + "\n"
 
 
+@pytest.mark.study
 @pytest.mark.parametrize("block", CONSOLES, ids=["claims", "compare", "fresh"])
 def test_commands_print_what_the_page_shows(block, study):
     told = shown_by(block, study)
@@ -91,6 +92,7 @@ def test_other_words_and_other_numbers_are_noticed():
     assert not alike("greater  holds  0.3847", shown)
 
 
+@pytest.mark.study
 def test_the_python_session_gives_what_the_page_shows(study, monkeypatch):
     monkeypatch.chdir(study)
     test = doctest.DocTestParser().get_doctest(SESSION, runs_of(study), "analysis.md", None, 0)

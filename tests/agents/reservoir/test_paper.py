@@ -55,7 +55,17 @@ def test_experiment_6_replicate_0_in_its_first_round():
 # -- the experiments, twenty replicates each ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("experiment", sorted({c.experiment for c in paper.CHECKS if not c.slow}))
+MINUTES = {"2", "6", "C6"}
+"""They take half of what all experiments take."""
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        pytest.param(name, marks=pytest.mark.study) if name in MINUTES else name
+        for name in sorted({c.experiment for c in paper.CHECKS if not c.slow})
+    ],
+)
 def test_what_an_experiment_shows(experiment):
     """The slow ones are left to ``make study``, which prints all beside the paper's numbers."""
     chosen = [c for c in paper.CHECKS if c.experiment == experiment and not c.slow]
