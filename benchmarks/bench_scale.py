@@ -30,6 +30,8 @@ horizon: {horizon}
 episodes: {episodes}
 """
 SHORT, MANY, HALVED = 400, 10_000, 200
+INTERVAL = 10.0
+"""Seconds between snapshots."""
 _WITH = "import resource, sys; from simworld.cli import main\ntry:\n    main()\nfinally:\n    "
 _WITH += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
 
@@ -107,6 +109,20 @@ def resumed(folder: Path) -> float:
     return (time.perf_counter() - begun) / (whole * left / HALVED)
 
 
+def long_resumed(folder: Path) -> float:
+    """What killing one long episode at half costs, in snapshot intervals; that the program starts twice is in it."""
+    path, every = written(folder, 1, workers=2_000, horizon=8_000), ["--snapshot-every", str(INTERVAL)]
+    begun = time.perf_counter()
+    subprocess.run(command(path, "--out", "undisturbed", *every), cwd=folder, capture_output=True, check=True)
+    whole = time.perf_counter() - begun
+    begun = time.perf_counter()
+    with subprocess.Popen(command(path, *every), cwd=folder, stdout=subprocess.DEVNULL) as process:
+        time.sleep(whole / 2)
+        process.kill()
+    subprocess.run(command(path, *every), cwd=folder, capture_output=True, check=True)
+    return (time.perf_counter() - begun - whole) / INTERVAL
+
+
 def opened(runs: Sequence[Path]) -> tuple[int, float]:
     """Files of a run, and seconds until its index and a mean by seed are there in pandas."""
     (run,) = runs
@@ -122,6 +138,8 @@ def lines() -> list[Line]:
         ours, bare = scheduling(folder)
         share = efficiency(folder)
         again = resumed(folder)
+        (folder / "long").mkdir()
+        lost = long_resumed(folder / "long")
         few = peak(written(folder, 100), "--out", "few")
         many = peak(written(folder, MANY), "--out", "many")
         files, seconds = opened(list((folder / "many").iterdir()))
@@ -131,6 +149,7 @@ def lines() -> list[Line]:
         Line("time through the executor / as bare tasks", ours / bare, "x", at_most=1.2),
         Line("two workers, episodes of about a second: share of the ideal", share, "", at_least=0.9),
         Line(f"{HALVED} episodes killed at half: resuming / the work that is left", again, "x", at_most=1.1),
+        Line("one long episode killed at half: time that is lost / snapshot interval", lost, "x", at_most=1.0),
         Line(f"files of {MANY:,} episodes", files, "", at_most=200),
         Line("their measures grouped by episode in pandas", seconds, "s", at_most=5.0),
         Line("memory of the driver, beyond that for 100 episodes", many - few, "MiB", at_most=300.0),

@@ -18,7 +18,7 @@ from simworld.recording._kept import LEFTOVERS, SEALED, Kept, first_batches, rem
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
 from simworld.recording._sealed import Source, batch_rows
-from simworld.recording._sealing import finished_episodes, table_dir
+from simworld.recording._sealing import is_finished, table_dir
 from simworld.recording._sheaf import Sheaf
 from simworld.recording._writer import Stream, Writer
 
@@ -356,7 +356,7 @@ def _same(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _remove_leftovers(run: Path, tables: Iterable[str], episode: str, endings: Iterable[str]) -> None:
     """Remove what a crashed attempt left behind. Raises RunError if the episode is complete, or cannot be written."""
-    if episode in finished_episodes(run):
+    if is_finished(run, episode):
         raise RunError(f"{run}: episode {episode!r} is already recorded")
     for name in tables:
         folder = table_dir(run, name)

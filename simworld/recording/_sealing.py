@@ -6,10 +6,11 @@ import functools
 import hashlib
 import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import TypeVar
 
 from simworld.errors import RunError
 from simworld.recording._sealed import Source, only, seal, sealed_source
@@ -19,6 +20,8 @@ _PART_ROWS = 1_000_000
 _BLOCK_EPISODES = 64
 _BLOCK_BYTES = 4 * 2**20
 """Larger blocks are not worth merging before the end: their files are few, and would be written twice."""
+_TRIES = 100
+_T = TypeVar("_T")
 _BLOCK = re.compile(r"block-(\d+)-(\d+)")
 
 
@@ -71,7 +74,20 @@ def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
 
 def finished_episodes(run: Path) -> set[str]:
     """Episodes that are complete: their row in ``episodes`` is sealed, which is done last."""
-    return {episode for path in table_files(table_dir(run, "episodes")) for episode in episodes_of(path)}
+    folder = table_dir(run, "episodes")
+    return _unmoved(lambda: {episode for path in table_files(folder) for episode in episodes_of(path)})
+
+
+def is_finished(run: Path, episode: str) -> bool:
+    """Whether an episode is complete; quicker than to look for all of them."""
+    folder = table_dir(run, "episodes")
+    return (folder / f"{episode}.arrow").exists() or _unmoved(
+        lambda: any(
+            episode in _known(path, path.stat().st_mtime_ns)
+            for merged in ("block-*.arrow", "part-*.arrow")
+            for path in folder.glob(merged)
+        )
+    )
 
 
 def table_files(folder: Path) -> list[Path]:
@@ -96,7 +112,7 @@ def episodes_of(path: Path) -> Sequence[str]:
     """The episodes that a sealed file holds. Raises RunError if it is damaged."""
     if not path.name.startswith(("part-", "block-")):
         return (path.stem,)
-    return _episodes_of(path, path.stat().st_mtime_ns)
+    return tuple(_known(path, path.stat().st_mtime_ns))
 
 
 def inventory(run: Path) -> dict[str, TableFiles]:
@@ -114,10 +130,25 @@ def inventory(run: Path) -> dict[str, TableFiles]:
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
+def _unmoved(look: Callable[[], _T]) -> _T:
+    """What is seen of a table whose files somebody else may merge meanwhile: then it is looked at again."""
+    for _ in range(_TRIES):
+        try:
+            return look()
+        except FileNotFoundError:
+            continue
+    return look()
+
+
 @functools.lru_cache(maxsize=16_384)
-def _episodes_of(path: Path, changed: int) -> tuple[str, ...]:  # noqa: ARG001  a file that was changed is another one
-    """Merged files never change, and every new episode looks at all of them."""
-    return sealed_source(path).episodes
+def _known(path: Path, changed: int) -> Mapping[str, None]:  # noqa: ARG001  a file that was changed is another one
+    """The episodes of a merged file: those never change, and every new episode looks at all of them."""
+    try:
+        return dict.fromkeys(sealed_source(path).episodes)
+    except RunError:
+        if path.exists():
+            raise
+        raise FileNotFoundError(path) from None
 
 
 def _merge_blocks(folder: Path, numbers: Mapping[str, int], full: Set[int]) -> None:
