@@ -240,14 +240,12 @@ def test_tables_that_wait_in_a_storage_are_not_lost_with_the_driver(cluster, str
     path, storage = street("calm", episodes=8, pause=0.1), tmp_path / "storage"
     command = [sys.executable, "-c", driver(cluster, "street.yaml", True, f"file://{storage}")]
     with subprocess.Popen(command, cwd=path.parent, env=cluster.env) as process:
-        until(lambda: (path.parent / "runs").exists() and list((path.parent / "runs").glob("*/tables/episodes/*")))
+        until(lambda: list(tmp_path.glob("runs/*/tables/episodes/*.arrow")))
+        process.send_signal(signal.SIGSTOP)  # it fetches no more, and its workers leave what they have
+        until(lambda: list(storage.glob("*/*.tar")))
         process.kill()
-    (run,) = (path.parent / "runs").iterdir()
-    before = {p.stem for p in (run / "tables" / "episodes").glob("*.arrow")}
-    until(lambda: list(storage.glob("*/*.tar")))  # the workers finish what they have, and leave it
-    time.sleep(1.0)
-    waiting = {p.stem for p in storage.glob("*/*.tar")} - before
-    assert waiting
+    (run,) = (tmp_path / "runs").iterdir()
+    assert list(storage.glob("*/*.tar"))
     done = subprocess.run(command, cwd=path.parent, env=cluster.env, capture_output=True, text=True, check=False)
     assert done.stdout.split()[1] == "success", done.stderr
     complete(run, 16)
