@@ -73,7 +73,7 @@ def efficiency(folder: Path) -> float:
         with connected("local", jobs):
             # As long as the others: so each worker gets one, is started, and has imported what it needs.
             execute(Order(load(written(folder, jobs, 400, 1600)), folder / f"warm{jobs}", jobs, cluster=Cluster()))
-            scenario = load(written(folder, 16, workers=400, horizon=1600))
+            scenario = load(written(folder, 32, workers=400, horizon=1600))
             begun = time.perf_counter()
             execute(Order(scenario, folder / f"jobs{jobs}", jobs, cluster=Cluster()))
             seconds.append(time.perf_counter() - begun)

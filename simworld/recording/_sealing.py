@@ -17,6 +17,8 @@ from simworld.recording._sealed import Source, only, seal, sealed_source
 
 _PART_EPISODES = 1024
 _PART_ROWS = 1_000_000
+_LARGE_ROWS = 250_000
+"""An episode of so many rows is a part by itself: merging large files costs more than it saves."""
 _BLOCK_EPISODES = 64
 _BLOCK_BYTES = 4 * 2**20
 """Larger blocks are not worth merging before the end: their files are few, and would be written twice."""
@@ -48,8 +50,8 @@ def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     """Merge sealed episodes into few files, in the canonical order given.
 
     While a run goes on (``final=False``), finished episodes become blocks of 64. At its end all become parts: one
-    closes when it holds 1,024 episodes or a million rows, or where the schema changes. That depends on content alone,
-    so parts are the same whenever and by whom blocks were made.
+    closes when it holds 1,024 episodes or a million rows, or where the schema changes; an episode of 250,000 rows has
+    its own. That depends on content alone, so parts are the same whenever and by whom blocks were made.
 
     Raises:
         RunError: An episode is missing (at the end), or the parts hold other episodes than those given.
@@ -164,7 +166,7 @@ def _merge_blocks(folder: Path, numbers: Mapping[str, int], full: Set[int]) -> N
         sources = [sealed_source(path) for path in sorted(paths, key=lambda path: numbers[episodes_of(path)[0]])]
         # Some tables are not there for all arms of a scenario.
         whole = sum(len(source.episodes) for source in sources) == _BLOCK_EPISODES
-        if whole and alike(sources):
+        if whole and alike(sources) and all(source.rows < _LARGE_ROWS for source in sources):
             seal(block_path(folder, block * _BLOCK_EPISODES, _BLOCK_EPISODES), sources)
             for path in paths:
                 path.unlink()
@@ -189,13 +191,16 @@ def _close_parts(folder: Path, numbers: Mapping[str, int]) -> None:
     group = _Group(folder, len(parts))
     while waiting:
         source = sealed_source(waiting[0])
-        if group.sources and not alike([group.sources[0], source]):
+        large = source.rows >= _LARGE_ROWS and len(source.episodes) == 1
+        if large or (group.sources and not alike([group.sources[0], source])):
             group.close()
         if len(source.episodes) > 1 and not group.has_room(source):
             # A part ends somewhere within: where, its single episodes tell.
             waiting.extendleft(reversed(_split(waiting.popleft())))
             continue
         group.add(waiting.popleft(), source)
+        if large:
+            group.close()
     group.close()
 
 

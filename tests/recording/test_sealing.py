@@ -94,6 +94,20 @@ def test_a_part_closes_by_rows(sealed, monkeypatch):
     assert all(c >= 150 for c in counts[:-1])
 
 
+def test_a_large_episode_is_a_part_by_itself_with_the_bytes_that_it_had(sealed, toy, monkeypatch):
+    toy["record_episode"](sealed, "e5", seed=5, horizon=300)
+    toy["record_episode"](sealed, "e6", seed=6)
+    folder = sealed / "tables" / "decisions.walker"
+    large = (folder / "e5.arrow").read_bytes()
+    monkeypatch.setattr(_sealing, "_LARGE_ROWS", 200)
+    monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 7)
+    compact(sealed, [*EPISODES, "e5", "e6"], final=False)
+    compact(sealed, [*EPISODES, "e5", "e6"])
+    parts = sorted(folder.iterdir())
+    assert [sealed_source(part).episodes for part in parts] == [tuple(EPISODES), ("e5",), ("e6",)]
+    assert parts[1].read_bytes() == large
+
+
 def test_a_part_closes_where_the_schema_changes(tmp_path, toy):
     for episode, rate in (("e0", 1), ("e1", 2), ("e2", 0.5)):
         toy["EpisodeRecorder"](tmp_path, toy["tables"](episode, parameters={"rate": rate})).finish("success", 0, 0)
