@@ -26,6 +26,7 @@ from simworld.execution._ray import Cluster, RayCluster, connected
 from simworld.execution._reuse import reuse
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.execution._storage import Storage
 from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.gateway import STAND_INS, Spent
 from simworld.kernel import TAKEN
@@ -106,6 +107,8 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
     with ExitStack() as stack:
         jobs = order.jobs or 1
         if order.cluster is not None:
+            if order.cluster.storage:
+                Storage(order.cluster.storage)
             jobs = stack.enter_context(connected(order.cluster.address, order.jobs))
         check_outside(scenario, jobs, order.cluster is not None)
         # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.

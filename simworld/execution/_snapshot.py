@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +87,7 @@ class Snapshots:
         if self._wait > 0 and (long or self._path.exists()) and self.take():
             self.recorder.abandon()  # what it holds lies in the streams, where it is continued
         else:
-            self._path.unlink(missing_ok=True)  # its streams will be gone
+            _remove(self._path)  # its streams will be gone
             self.recorder.interrupt()
 
     def _taken_up(self, spec: EpisodeSpec, sheaf: Sheaf | None) -> EpisodeRecorder:
@@ -144,12 +145,17 @@ class Snapshots:
 
 def drop_snapshot(spec: EpisodeSpec) -> None:
     """An episode is over, or cannot be continued: remove its snapshot."""
-    snapshot_path(spec.run, spec.id).unlink(missing_ok=True)
+    _remove(snapshot_path(spec.run, spec.id))
 
 
 def snapshot_path(run: Path, episode: str) -> Path:
     """Where the snapshot of an episode lies."""
     return run / "snapshots" / f"{episode}.snapshot"
+
+
+def _remove(path: Path) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):  # somebody may have put a file where the folder should be
+        path.unlink()
 
 
 @functools.cache

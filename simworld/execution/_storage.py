@@ -24,7 +24,8 @@ class Storage:
         RunError: The URI cannot be used, in this and in all methods.
     """
 
-    def __init__(self, uri: str, run: str) -> None:
+    def __init__(self, uri: str, run: str = "") -> None:
+        """Open the folder of a run, or the place itself, to see whether it can be used."""
         import pyarrow.fs  # noqa: PLC0415  only who uses it pays for it
 
         self._uri = uri

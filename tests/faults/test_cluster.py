@@ -262,6 +262,7 @@ def test_a_storage_that_cannot_be_used_is_one_line(cluster, street):
         done = simworld(*command, cwd=path.parent, env=cluster.env)
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: storage '{uri}'"), done.stderr
+        assert not (path.parent / "runs").exists()
     done = simworld("run", "street.yaml", "--storage", "file:///tmp", cwd=path.parent)
     assert (done.returncode, done.stderr[:16]) == (2, "error: --storage")
 
