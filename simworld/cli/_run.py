@@ -39,7 +39,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """Run SCENARIO: every arm, every cell of its grid, every seed.
 
     The same command again resumes an unfinished run, or shows the summary of a finished one. Ctrl-C ends gracefully:
-    what was recorded is sealed.
+    what was recorded is kept.
     """
     from simworld.execution import Order  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence, Set
 
@@ -11,6 +12,8 @@ from simworld.recording import BLOCKS, Sheaf
 
 _LONG_ENOUGH = 0.5
 """Seconds that a batch should take: so much is lost, at most, with a worker that dies."""
+_TOO_LONG = 2 * _LONG_ENOUGH
+"""Seconds after which a batch begins no further episode: those of other cells may take longer than those before."""
 AHEAD = 2
 """Batches handed out per worker: one under way, one waiting, so that no worker idles and memory stays flat."""
 
@@ -21,10 +24,12 @@ class Pace:
     def __init__(self) -> None:
         self._seconds, self._episodes = 0.0, 0
 
-    def took(self, results: Sequence[EpisodeResult]) -> None:
-        """Learn from episodes that are over."""
+    def took(self, batch: Sequence[EpisodeSpec], results: Sequence[EpisodeResult]) -> list[EpisodeSpec]:
+        """Learn from episodes that are over; returns those of the batch that are still to be run."""
         self._seconds += sum(result.seconds for result in results)
         self._episodes += len(results)
+        over = {result.id for result in results}
+        return [spec for spec in batch if spec.id not in over]
 
     def take(self, waiting: deque[EpisodeSpec], workers: int, alone: Set[str] = frozenset()) -> list[EpisodeSpec]:
         """The next batch: neighbours in the run's order, so that they can be sealed as a block.
@@ -53,17 +58,20 @@ def run_batch(
 ) -> tuple[list[EpisodeResult], Exception | None]:
     """Run episodes one after the other, and seal them together; returns results, and what ended the batch early.
 
+    Those that there was no time for have no result: whoever gave the batch gives them again.
+
     Args:
         batch: The episodes.
         run: Runs one, and leaves its tables in the sheaf.
         stopping: Whether a stop was asked for.
     """
+    begun = time.monotonic()
     sheaf = Sheaf(batch[0].run, {spec.id: spec.number for spec in batch})
     results: list[EpisodeResult] = []
     failure: Exception | None = None
     try:
         for spec in batch:
-            if stopping():
+            if stopping() or (results and time.monotonic() - begun >= _TOO_LONG):
                 break
             results.append(run(spec, sheaf))
     except (UserError, OSError) as error:  # raised by whoever takes the results: those are complete

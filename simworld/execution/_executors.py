@@ -48,8 +48,9 @@ class InProcess:
         pace, waiting = Pace(), deque(specs)
         with closing(outside):
             while waiting and not self._board.stopping:
-                results, failure = worker.work(pace.take(waiting, 1))
-                pace.took(results)
+                batch = pace.take(waiting, 1)
+                results, failure = worker.work(batch)
+                waiting.extendleft(reversed(pace.took(batch, results)))
                 yield from results
                 if failure is not None:
                     raise failure
@@ -95,8 +96,7 @@ class LocalProcesses:
                             raise
                     for future in wait(flying, return_when=FIRST_COMPLETED).done:
                         results, failure = future.result()
-                        del flying[future]
-                        self._pace.took(results)
+                        waiting.extendleft(reversed(self._pace.took(flying.pop(future), results)))
                         yield from results
                         if failure is not None:
                             raise failure

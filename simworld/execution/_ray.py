@@ -134,19 +134,21 @@ class RayCluster:
                     waiting.extendleft(reversed(again))
                     yield from over
                     continue
-                yield from self._taken(batch, chunk, flight)
+                yield from self._taken(batch, chunk, flight, waiting)
             if time.monotonic() - looked > _LOOK:
                 self._look(ray, office)
                 looked = time.monotonic()
 
-    def _taken(self, batch: Batch, chunk: Sequence[EpisodeSpec], flight: _Flight) -> Iterator[EpisodeResult]:
+    def _taken(
+        self, batch: Batch, chunk: Sequence[EpisodeSpec], flight: _Flight, waiting: deque[EpisodeSpec]
+    ) -> Iterator[EpisodeResult]:
         if batch.unlike:
             raise RunError(batch.unlike)
         unpack(batch.parcel, chunk[0].run)
         if batch.left:
             assert flight.storage is not None
             _fetch(flight.storage, batch.left, chunk[0].run)
-        flight.pace.took(batch.results)
+        waiting.extendleft(reversed(flight.pace.took(chunk, batch.results)))
         yield from batch.results
         if batch.error is not None:
             raise batch.error

@@ -13,9 +13,11 @@ from simworld.execution._plan import check, specs_of
 from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeSpec
 from simworld.recording import (
+    BLOCKS,
     Environment,
     EpisodeTables,
     Manifest,
+    Sheaf,
     Shelf,
     adopt,
     damaged_files,
@@ -42,6 +44,7 @@ def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, 
     """
     wanted = {spec.id: spec for spec in specs}
     taken: dict[str, str] = {}
+    sheaf = Sheaf(run, {spec.id: spec.number for spec in specs})
     tables: dict[tuple[str, str], EpisodeTables] = {}
     for other, found in _others(run, like):
         shelf = Shelf(other)
@@ -53,9 +56,12 @@ def reuse(run: Path, specs: Sequence[EpisodeSpec], like: Manifest) -> dict[str, 
             cell = spec.cell, spec.arm
             if cell not in tables:
                 tables[cell] = Course(spec).tables
-            if adopt(run, shelf, replace(tables[cell], key=spec.key)):
+            if adopt(run, shelf, replace(tables[cell], key=spec.key), sheaf):
                 taken[episode] = other.name
                 del wanted[episode]
+            if len(sheaf) >= max(BLOCKS):
+                sheaf.write()
+        sheaf.write()
         if not wanted:
             break
     return taken

@@ -154,8 +154,9 @@ def snapshot_path(run: Path, episode: str) -> Path:
 
 
 def _remove(path: Path) -> None:
-    with suppress(FileNotFoundError, NotADirectoryError):  # somebody may have put a file where the folder should be
-        path.unlink()
+    for left in (path, path.with_suffix(".tmp")):  # the process may have died while it wrote one
+        with suppress(FileNotFoundError, NotADirectoryError):  # or somebody put a file where the folder should be
+            left.unlink()
 
 
 @functools.cache

@@ -11,8 +11,9 @@ from simworld.errors import RunError
 from simworld.recording._encoding import Encoder
 from simworld.recording._kept import remove
 from simworld.recording._schema import EpisodeKey, EpisodeTables
-from simworld.recording._sealed import Source, only, seal, sealed_source, with_texts
+from simworld.recording._sealed import Merged, Source, sealed_source, with_texts
 from simworld.recording._sealing import episodes_of, table_dir, table_files
+from simworld.recording._sheaf import Sheaf
 
 
 class Shelf:
@@ -21,6 +22,8 @@ class Shelf:
     def __init__(self, run: Path) -> None:
         self.run = run
         self._files: dict[str, dict[str, Path]] = {}
+        self._open: dict[str, Merged] = {}
+        """By table, the merged file that an episode was taken from last: the next one is mostly there, too."""
 
     def rows(self, table: str, episode: str) -> Source | None:
         """The rows of one episode in a table: of its own file, or of the part that holds it."""
@@ -30,17 +33,21 @@ class Shelf:
         path = self._files[table].get(episode)
         if path is None:
             return None
-        source = sealed_source(path)
-        return source if source.episodes == (episode,) else only(source, episode)
+        if len(episodes_of(path)) == 1:
+            return sealed_source(path)
+        if table not in self._open or self._open[table].path != path:
+            self._open[table] = Merged(path)
+        return self._open[table].only(episode)
 
 
-def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
-    """Take an episode over from another run, its row in ``episodes`` last; False if its tables are declared otherwise.
+def adopt(run: Path, other: Shelf, tables: EpisodeTables, sheaf: Sheaf) -> bool:
+    """Take an episode over from another run into a sheaf of this one; False if its tables are declared otherwise.
 
     Args:
         run: The run that shall have it.
         other: The run that has it, finished.
         tables: What the episode's tables are here: arm and parameters may be called otherwise.
+        sheaf: Takes its tables, to be sealed with those of others.
 
     Raises:
         RunError: A table is damaged, or cannot be written.
@@ -54,18 +61,16 @@ def adopt(run: Path, other: Shelf, tables: EpisodeTables) -> bool:
     ):
         return False
     try:
-        for name, source in found.items():
+        for name in found:
             folder = table_dir(run, name)
             folder.mkdir(parents=True, exist_ok=True)
             remove(folder, key.episode)
-            if name != "episodes":
-                seal(folder / f"{key.episode}.arrow", [source])
         tape = Path("tape") / f"{key.episode}.tape"
         if (other.run / tape).exists():
             shutil.copyfile(other.run / tape, run / tape)
         batch = _relabelled(found["episodes"], schemas["episodes"], key)
         last = Source(batch.schema, (key.episode,), 1, lambda: iter([batch]), dict)
-        seal(table_dir(run, "episodes") / f"{key.episode}.arrow", [with_texts(last)])
+        sheaf.add(key.episode, {**found, "episodes": with_texts(last)})
     except (OSError, pa.ArrowException) as error:
         raise RunError(f"cannot take {key.episode} over from {other.run}: {error}") from error
     return True

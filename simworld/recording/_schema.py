@@ -169,7 +169,7 @@ def _type_of(values: list[Parameter]) -> pa.DataType:
         return simple
     try:
         found = pa.array(values).type
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         return pa.string()
     return pa.string() if pa.types.is_null(found) else found
 

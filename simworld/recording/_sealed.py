@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -151,19 +152,38 @@ def seal(path: Path, sources: Sequence[Source]) -> None:
         raise RunError(f"cannot seal {path}: {error}") from error
 
 
-def only(source: Source, episode: str) -> Source:
-    """The rows of one of its episodes."""
+class Merged:
+    """A sealed file of many episodes, to take out one after the other: in their order, every batch is read once."""
 
-    def read() -> Iterator[pa.RecordBatch]:
-        for batch in source.batches():
-            column = batch.column("episode")
-            code = column.dictionary.to_pylist().index(episode)
-            places = np.flatnonzero(codes_of(column) == code)
-            if len(places):
-                yield pa.RecordBatch.from_arrays([taken(c, places) for c in batch.columns], schema=batch.schema)
+    def __init__(self, path: Path) -> None:
+        self.path, self._source = path, sealed_source(path)
+        self._spans: dict[str, list[tuple[int, int, int]]] = {episode: [] for episode in self._source.episodes}
+        """Where the rows of an episode are: (batch, first, one after the last). They lie together."""
+        self._number, self._batch = -1, None
+        place = self._source.schema.get_field_index("episode")
+        options = pa.ipc.IpcReadOptions(included_fields=[place])
+        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as reader:
+            for number in range(reader.num_record_batches):
+                column = reader.get_batch(number).column(0)
+                names, codes = column.dictionary.to_pylist(), codes_of(column)
+                cuts = (np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()
+                for start, stop in pairwise([0, *cuts, len(codes)]):
+                    self._spans[names[codes[start]]].append((number, start, stop))
 
-    rows = sum(batch.num_rows for batch in read())
-    return with_texts(Source(source.schema, (episode,), rows, read, dict))
+    def only(self, episode: str) -> Source:
+        """The rows of one of its episodes, in memory: those of large ones are files by themselves."""
+        found = []
+        for number, start, stop in self._spans[episode]:
+            places, batch = np.arange(start, stop), self._read(number)
+            found.append(pa.RecordBatch.from_arrays([taken(c, places) for c in batch.columns], schema=batch.schema))
+        rows = sum(batch.num_rows for batch in found)
+        return with_texts(Source(self._source.schema, (episode,), rows, lambda: iter(found), dict))
+
+    def _read(self, number: int) -> pa.RecordBatch:
+        if number != self._number:
+            with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
+                self._number, self._batch = number, reader.get_batch(number)
+        return self._batch
 
 
 def with_texts(source: Source) -> Source:

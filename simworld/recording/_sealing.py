@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from simworld.errors import RunError
-from simworld.recording._sealed import Source, only, seal, sealed_source
+from simworld.recording._sealed import Merged, Source, seal, sealed_source
 
 _PART_EPISODES = 1024
 _PART_ROWS = 1_000_000
@@ -245,10 +245,10 @@ class _Group:
 
 def _split(block: Path) -> list[Path]:
     """A block as the files of its episodes again."""
-    source = sealed_source(block)
-    paths = [block.with_name(f"{episode}.arrow") for episode in source.episodes]
-    for path, episode in zip(paths, source.episodes, strict=True):
-        seal(path, [only(source, episode)])
+    merged, episodes = Merged(block), episodes_of(block)
+    paths = [block.with_name(f"{episode}.arrow") for episode in episodes]
+    for path, episode in zip(paths, episodes, strict=True):
+        seal(path, [merged.only(episode)])
     block.unlink()
     return paths
 

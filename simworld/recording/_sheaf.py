@@ -30,6 +30,9 @@ class Sheaf:
         """Take an episode whose tables are complete."""
         self._tables[self._numbers[episode]] = tables
 
+    def __len__(self) -> int:
+        return len(self._tables)
+
     def write(self) -> None:
         """Seal all, in as few files as their places allow; the row in ``episodes`` of each after its other tables.
 
