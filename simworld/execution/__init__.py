@@ -1,10 +1,12 @@
 """Execution: episodes become runs, in this process or in many, and runs are replayed."""
 
 from simworld.execution._board import Board, Slot, Wish
+from simworld.execution._build import build_interventions, build_society
 from simworld.execution._control import ask_of_run
 from simworld.execution._episode import read_tape_of, run_episode
 from simworld.execution._follow import follow
 from simworld.execution._fork import Change, forked
+from simworld.execution._outside import Outside
 from simworld.execution._plan import check, prompts_of
 from simworld.execution._ray import Cluster
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
@@ -22,6 +24,7 @@ __all__ = [
     "EpisodeSpec",
     "Order",
     "Outcome",
+    "Outside",
     "Plan",
     "Replay",
     "Slot",
@@ -29,6 +32,8 @@ __all__ = [
     "Watcher",
     "Wish",
     "ask_of_run",
+    "build_interventions",
+    "build_society",
     "check",
     "execute",
     "follow",

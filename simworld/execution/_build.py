@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -16,8 +16,10 @@ from simworld.scenario import build, find, import_beside
 Seating = Mapping[str, list[Group]]
 
 
-def build_society(resolved: Mapping[str, Any], import_from: str = "") -> tuple[World, Seating]:
-    """The world of an episode and the minds that fill its seats.
+def build_society(
+    resolved: Mapping[str, Any], import_from: str = "", outer: Collection[tuple[str, int]] = ()
+) -> tuple[World, Seating]:
+    """The world of an episode and the minds that fill its seats; the groups in ``outer`` are decided from outside.
 
     Raises:
         ScenarioError: A kind or parameter that cannot be used, or a mind that does not fit its role.
@@ -25,7 +27,7 @@ def build_society(resolved: Mapping[str, Any], import_from: str = "") -> tuple[W
     if import_from:
         import_beside(import_from)
     world = build_world(resolved["world"])
-    return world, build_seating(resolved, world)
+    return world, build_seating(resolved, world, outer=outer)
 
 
 def build_world(block: Mapping[str, Any]) -> World:
@@ -37,7 +39,10 @@ def build_world(block: Mapping[str, Any]) -> World:
 
 
 def build_seating(
-    resolved: Mapping[str, Any], world: World, places: Mapping[str, str] | None = None
+    resolved: Mapping[str, Any],
+    world: World,
+    places: Mapping[str, str] | None = None,
+    outer: Collection[tuple[str, int]] = (),
 ) -> dict[str, list[Group]]:
     """Fresh minds for every group of every role, checked against what the role offers.
 
@@ -45,6 +50,7 @@ def build_seating(
         resolved: The resolved cell.
         world: Whose roles they fill.
         places: Line and key of each group, for messages, by ``roles.<role>.<index>``.
+        outer: Groups, by role and place, that are decided from outside: no mind is made for them.
 
     Raises:
         ScenarioError: A constructor refuses its parameters, or a mind does not fit its role.
@@ -57,8 +63,12 @@ def build_seating(
         seating[name] = []
         for index, block in enumerate(groups):
             where = (places or {}).get(f"roles.{name}.{index}", f"roles.{name}")
-            seating[name].append(_group(block, known[name], resolved, where))
-    return seating
+            if (name, index) in outer:
+                seating[name].append(Group(None, int(block["count"]), "learner"))
+            else:
+                seating[name].append(_group(block, known[name], resolved, where))
+    own = {name: mind for name, mind in world.own_minds().items() if name not in seating}
+    return seating | {name: [Group(mind, 0, "itself")] for name, mind in own.items()}
 
 
 def build_interventions(resolved: Mapping[str, Any], world: World) -> tuple[list[Intervention], dict[str, list[Group]]]:

@@ -137,7 +137,7 @@ class _Worker:
         return run_batch(batch, self._run, lambda: self.board.stopping)
 
     def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
-        return run_episode(spec, self.slot, self.outside.gateway(spec), sheaf=sheaf)
+        return run_episode(spec, self.slot, self.outside.gateway(spec.resolved, spec.seed), sheaf=sheaf)
 
 
 _worker: _Worker | None = None

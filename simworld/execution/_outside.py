@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from simworld.errors import AskError, ScenarioError
-from simworld.execution._spec import EpisodeSpec
-from simworld.gateway import Budget, Desk, Manner, Meter, ModelSpec
+from simworld.gateway import Budget, Desk, Manner, Meter, ModelSpec, OwnMeter
 from simworld.kernel import Answer, Ask, Gateway
 from simworld.people import PeopleDesk, Person, Scripted, Terminal
 from simworld.scenario import Cell, Scenario
@@ -60,12 +59,18 @@ class Outside:
         self._desk = Desk(conditions.manner, meter, keys, stopping)
         self._people: dict[str, PeopleDesk] = {}
 
-    def gateway(self, spec: EpisodeSpec) -> Gateway:
-        """The way to the models and people of an episode."""
+    @staticmethod
+    def of(scenario: Scenario) -> Outside:
+        """That of a process of its own, which keeps to the scenario's budget."""
+        conditions = Conditions.of(scenario, 1)
+        return Outside(conditions, OwnMeter(conditions.budget), lambda: False)
+
+    def gateway(self, resolved: Mapping[str, Any], seed: int) -> Gateway:
+        """The way to the models and people of an episode: of a resolved cell, with this seed."""
         return _Switchboard(
             {
-                "model": self._desk.gateway(model_specs(spec.resolved), spec.seed),
-                "person": self._people_desk(spec.resolved.get("people", {})),
+                "model": self._desk.gateway(model_specs(resolved), seed),
+                "person": self._people_desk(resolved.get("people", {})),
             }
         )
 

@@ -248,7 +248,7 @@ class Worker:
             batch.left = first
 
     def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
-        gateway = self._outside.gateway(spec)
+        gateway = self._outside.gateway(spec.resolved, spec.seed)
         if self._shares or not spec.asks:
             return run_episode(spec, self._board, gateway, sheaf=sheaf)
         tapes = [episode for episode in (spec.id, spec.base) if episode]

@@ -12,11 +12,14 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from simworld.errors import RunError
+from simworld.errors import RunError, ScenarioError
+from simworld.files import located
 from simworld.recording import Manifest
 from simworld.scenario import Scenario, find
 
 _COPIES = "sources"
+_OUTSIDE = "(elsewhere)"
+"""Where a run notes files that are not in the scenario's folder; it keeps no copy of them."""
 
 
 def sources_of(scenario: Scenario) -> dict[str, str]:
@@ -24,7 +27,8 @@ def sources_of(scenario: Scenario) -> dict[str, str]:
     folder = scenario.path.resolve().parent
     classes = [find("world", cell.kind).cls for cell in scenario.cells]
     classes += [find("agent", seating.kind).cls for cell in scenario.cells for seating in cell.seatings]
-    todo, seen, found = {cls.__module__ for cls in classes}, set[str](), dict[str, str]()
+    todo = {cls.__module__ for cls in classes} | {m for cell in scenario.cells for m in cell.build_world().imports}
+    seen, found = set[str](), dict[str, str]()
     while todo:
         name = todo.pop()
         seen.add(name)
@@ -32,14 +36,34 @@ def sources_of(scenario: Scenario) -> dict[str, str]:
         if path is not None:
             found[path.relative_to(folder).as_posix()] = _digest(path)
             todo |= _imported(path, name) - seen
-    return dict(sorted(found.items()))
+    return dict(sorted((found | _read(scenario, folder)).items()))
+
+
+def _read(scenario: Scenario, folder: Path) -> dict[str, str]:
+    """SHA-256 of the files that parameters name, such as a trained policy; by relative path where they are there."""
+    found = {}
+    for seating in (s for cell in scenario.cells for s in cell.seatings):
+        for parameter in getattr(find("agent", seating.kind).cls, "reads", ()):
+            named = seating.parameters.get(parameter)
+            if isinstance(named, str) and named:
+                path = _located(named, seating.where).resolve()
+                inside = path.is_relative_to(folder)
+                found[path.relative_to(folder).as_posix() if inside else f"{_OUTSIDE}/{path.name}"] = _digest(path)
+    return found
+
+
+def _located(name: str, where: str) -> Path:
+    try:
+        return located(name)
+    except ValueError as error:
+        raise ScenarioError(f"{where}: {error}") from error
 
 
 def keep_sources(scenario: Scenario, sources: Mapping[str, str], run: Path) -> None:
     """Copy them into the run directory."""
     folder = scenario.path.resolve().parent
     try:
-        for name in sources:
+        for name in (n for n in sources if not n.startswith(_OUTSIDE)):
             copy = run / _COPIES / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / name, copy)
@@ -50,13 +74,17 @@ def keep_sources(scenario: Scenario, sources: Mapping[str, str], run: Path) -> N
 def source_files(run: Path) -> dict[str, bytes]:
     """The run's own copy of that code, by relative path."""
     folder = run / _COPIES
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*.py"))}
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def import_folder(run: Path, manifest: Manifest) -> str:
     """Where the code of a run is found: where it was, or the run's own copy if files are missing there."""
     there = Path(manifest.source)
-    return str(there if all((there / name).is_file() for name in manifest.sources) else run / _COPIES)
+    return str(
+        there
+        if all((there / name).is_file() or name.startswith(_OUTSIDE) for name in manifest.sources)
+        else run / _COPIES
+    )
 
 
 def changed_sources(manifest: Manifest, folder: str) -> list[str]:

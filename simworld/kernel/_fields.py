@@ -50,6 +50,11 @@ class Field:
     flow: bool = False
     """A measure of what happens in a tick rather than of how things stand (a stock): an episode's number is the mean of
     its samples, not the last one."""
+    missing: bool = False
+    """A number that may be unknown: nan stands for it. A learner is told so, besides a number that it can work with."""
+    masks: str = ""
+    """An observation, bool of shape (n,), that says which of the n values of this action field are allowed now, from
+    its lowest on."""
     numpy_dtype: np.dtype[Any] = field(init=False, repr=False, compare=False)
     """The dtype of the arrays that carry this field."""
     bounded: bool = field(init=False, repr=False, compare=False)
@@ -78,6 +83,8 @@ class Field:
             raise ContractError(f"field {self.name!r}: bounds {low:g} to {high:g} do not fit dtype {self.dtype}")
         if self.default is not None and np.asarray(self.default).dtype.kind not in _KINDS[self.dtype]:
             raise ContractError(f"field {self.name!r}: default {self.default!r} is not of dtype {self.dtype}")
+        if self.missing and self.dtype != "float64":
+            raise ContractError(f"field {self.name!r}: dtype {self.dtype} has no nan that could stand for missing")
         # nan says "leave it as it is", whatever the bounds.
         if isinstance(self.default, int | float) and self.bounded and (self.default < low or self.default > high):
             raise ContractError(f"field {self.name!r}: default {self.default!r} lies outside {low:g} to {high:g}")
@@ -127,6 +134,9 @@ class Role:
             shared = [f.name for f in declared if f.shared and kind != "obs"]
             if shared:
                 raise ContractError(f"role {self.name!r}: only observations can be shared; {kind} has {shared}")
+        for one in self.obs:
+            if one.masks:
+                _check_mask(self, one)
 
     def __deepcopy__(self, memo: object) -> Role:
         """Declarations never change: a copy is the same."""
@@ -154,6 +164,26 @@ class Role:
 def _check_name(what: str, name: str) -> None:
     if not name or not name.replace("_", "a").isalnum():
         raise ContractError(f"{what} name {name!r}: letters, digits and underscores are accepted")
+
+
+def _check_mask(role: Role, mask: Field) -> None:
+    """Raise ContractError unless it is a mask of one of the role's actions."""
+    action = next((f for f in role.act if f.name == mask.masks), None)
+    bounds = (None, None) if action is None else (action.low, action.high)
+    if action is None or action.dtype != "int64" or action.shape or None in bounds:
+        accepted = [f.name for f in role.act if f.dtype == "int64" and not f.shape and None not in (f.low, f.high)]
+        raise ContractError(
+            f"role {role.name!r}: {mask.name!r} masks {mask.masks!r};"
+            f" accepted: an action field that is a whole number within bounds, which are {accepted}"
+        )
+    assert action.low is not None
+    assert action.high is not None
+    values = int(action.high) - int(action.low) + 1
+    if mask.dtype != "bool" or mask.shape != (values,):
+        raise ContractError(
+            f"role {role.name!r}: {mask.name!r} is {mask.dtype} of shape {mask.shape};"
+            f" accepted: bool of shape {(values,)}, one for every value of {mask.masks!r}"
+        )
 
 
 def _is_unicode(text: str) -> bool:

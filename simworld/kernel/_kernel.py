@@ -136,6 +136,8 @@ class Kernel:
                 break
             heappop(heap)
             if tick != turn.tick:
+                if society.sampled:
+                    self._alone()
                 turn.tick = tick
                 if society.busy:
                     society.forget()
@@ -170,6 +172,8 @@ class Kernel:
         if self._held is not None or self.closed or change.at < turn.tick or (self.moments and change.at == turn.tick):
             raise ContractError(f"an intervention at tick {change.at}: it is already tick {turn.tick}")
         if change.at != turn.tick:
+            if self._society.sampled:
+                self._alone()
             turn.tick = change.at
             self._society.forget()
         self._society.intervene(change)
@@ -301,16 +305,24 @@ class Kernel:
             # However many are due at tick 0, that is no loop yet.
             self._society.begun()
 
+    def _alone(self) -> None:
+        """A tick is over in which nobody was due, and the world sampled measures all the same: a moment of its own."""
+        self.moments += 1
+        self._society.link(0)
+
     def _close(self) -> None:
         """End the episode: a closing row for everybody present, and a last link."""
         if self.closed:
             return
         self.closed = True
         society = self._society
+        if society.sampled:
+            self._alone()
         if not society.ended:
             society.turn.tick = self.horizon
+        end = "terminated" if society.ended and not society.cut else "truncated"
         for name, roster in society.rosters.items():
-            society.close(name, roster.present(), "terminated" if society.ended else "truncated")
+            society.close(name, roster.present(), end)
         society.link(0)
 
     # -- copies ----------------------------------------------------------------------------------------------------

@@ -127,6 +127,11 @@ class Seat:
         self.shown: dict[str, Value] = {}
 
     @property
+    def role(self) -> Role:
+        """The role, its shapes in numbers."""
+        return self._seats.role
+
+    @property
     def tick(self) -> int:
         """The tick at which the observation was taken."""
         return self._seats.tick
@@ -167,6 +172,8 @@ class Agent(ABC):
     """Whom it asks; checked before a run starts."""
     prompts: ClassVar[Mapping[str, str]] = {}
     """Texts that it asks with, by name: their SHA-256, for the record."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name files whose content counts."""
     fallback: ClassVar[Action | None] = None
     """What it does, flagged as a fault, if deciding fails; without one a failure ends the episode."""
 
@@ -194,6 +201,8 @@ class Cohort(ABC):
     """Whom they ask; checked before a run starts."""
     prompts: ClassVar[Mapping[str, str]] = {}
     """Texts that they ask with, by name: their SHA-256, for the record."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name files whose content counts."""
 
     def check(self, role: Role) -> None:  # noqa: B027  most cohorts fit any role with the fields that they need
         """Raise ValueError if it does not fit this role, whose shapes are in numbers; asked before a run starts."""

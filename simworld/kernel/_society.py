@@ -53,6 +53,8 @@ class Society:
         self.recorder: Recorder | None = None
         self.ended = False
         """The world ended the episode."""
+        self.cut = False
+        """It ended it in the middle: nothing had come to its end."""
         self.over = False
         """No further entry is taken: it ended, or was halted from outside."""
         self.leaving: dict[str, list[Members]] = {}
@@ -61,6 +63,8 @@ class Society:
         self._measures = frozenset(f.name for f in world.measures)
         self._drawn: dict[tuple[str, int], Drawn] = {}
         self._same_tick = 0
+        self.sampled = False
+        """Measures were emitted since the last link."""
         self.busy = False
         """Something was drawn, or scheduled for now, in this tick."""
 
@@ -156,6 +160,7 @@ class Society:
             numbers = {name: float(value) for name, value in values.items()}
         except (TypeError, ValueError) as error:
             raise ContractError(f"measures: found {dict(values)}; accepted: numbers") from error
+        self.sampled = True
         self.chain.note("measures", tuple(numbers), np.array(list(numbers.values())))
         if self.recorder is not None:
             self.recorder.sampled(self.turn.tick, numbers)
@@ -273,6 +278,7 @@ class Society:
 
     def link(self, priority: int) -> None:
         """Extend the chain by all that was noted."""
+        self.sampled = False
         link = self.chain.close(self.turn.tick, priority)
         if self.recorder is not None:
             self.recorder.linked(self.turn.tick, priority, link)

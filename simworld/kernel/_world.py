@@ -13,6 +13,7 @@ from simworld.errors import ContractError
 from simworld.kernel._agenda import Payload
 from simworld.kernel._asks import Json
 from simworld.kernel._fields import Array, Field, Members, Role, freeze
+from simworld.kernel._minds import Cohort
 
 if TYPE_CHECKING:
     from simworld.kernel._chance import Method
@@ -77,11 +78,17 @@ class World(ABC):
     """How long one tick is, in ``tick_unit``."""
     tick_unit: ClassVar[str] = "tick"
     """Unit of the tables' column ``time``."""
+    imports: tuple[str, ...] = ()
+    """Modules whose code it runs besides its own, because a parameter names them."""
     changeable: ClassVar[tuple[str, ...]] = ()
     """Parameters that an intervention may change in mid-episode: attributes that are read anew in every step."""
 
     def check(self, seats: Mapping[str, int]) -> None:  # noqa: B027  most worlds take any number
         """Raise ValueError if it cannot be played with so many seats; asked before a run starts."""
+
+    def own_minds(self) -> Mapping[str, Cohort]:
+        """Minds that it brings for roles which a scenario leaves open, by role; new ones for every episode."""
+        return {}
 
     @abstractmethod
     def reset(self, turn: Turn) -> None:
@@ -121,6 +128,11 @@ class Turn:
         """Now."""
         self._society = society
         self._agenda, self._rosters = society.agenda, society.rosters
+
+    @property
+    def seed(self) -> int:
+        """The episode's seed: for what brings random numbers of its own, such as another program's model."""
+        return self._society.chance.seed
 
     def draw(
         self, stream: str, members: Members | int = 1, method: Method = "uniform", width: tuple[int, ...] = ()
@@ -206,6 +218,7 @@ class Turn:
         """Sample declared measures of the society: one row of the table ``measures``."""
         self._society.emit(measures)
 
-    def end(self) -> None:
-        """End the episode after this step: those present are ``terminated``, not ``truncated``."""
+    def end(self, truncated: bool = False) -> None:
+        """End the episode after this step: its members are ``terminated``, or ``truncated`` in mid-course."""
         self._society.ended = self._society.over = True
+        self._society.cut = truncated

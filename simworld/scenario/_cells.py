@@ -142,6 +142,10 @@ def check_roles(cell: Cell, roles: Sequence[Role]) -> None:
         start = where.get(name) or f"{cell.places.get('roles', 'roles')}: {name}"
         if name not in names:
             raise ScenarioError(f"{start}: {cell.kind} has no such role{instead(name, names)}")
+    for name in _block(cell.resolved["record"]):
+        if name not in names:
+            start = f"{cell.places.get('roles', 'roles')}: record.{name}"
+            raise ScenarioError(f"{start}: {cell.kind} has no such role{instead(name, names)}")
     for role in roles:
         count = counts.get(role.name, 0)
         if count < role.least or (role.most is not None and count > role.most):
@@ -194,7 +198,8 @@ def expand(
             lines.append(source.line(Problem(variant.key, message)))
         made[cell.digest] = (cell, variant.label)
     # A role may be in some arms only, so what is recorded is compared with the roles of all.
-    lines += [line.ending(instead(role, list(roles))) for role, line in recorded.items() if role not in roles]
+    open_roles = checker.brought(core, recorded, roles)
+    lines += [line.ending(instead(r, list(roles))) for r, line in recorded.items() if r not in {*roles, *open_roles}]
     if not lines:
         lines += [source.line(problem) for problem in _without_effect(model, core, source)]
     return [cell for cell, _ in made.values()], lines

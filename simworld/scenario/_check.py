@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
@@ -14,7 +14,7 @@ from simworld.errors import ScenarioError
 from simworld.scenario._explain import Problem, Schema, explain, listing
 from simworld.scenario._interventions import interventions_of
 from simworld.scenario._models import STAND_IN, Core, ModelBlock
-from simworld.scenario._registry import Category, Found, find, not_whole
+from simworld.scenario._registry import Category, Found, brings_minds, find, not_whole
 from simworld.scenario._yaml import Key
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -129,10 +129,10 @@ class Checker:
         resolved = self.blocks(core, problems)
         if model is None or problems:
             return None, problems
-        written = core["roles"]
+        written = core.get("roles", {})
         assert isinstance(written, dict)
         roles = {role: [resolved[key] for key, _ in groups_of(role, written[role])] for role in sorted(written)}
-        record = {role: _recorded(model, role) for role in roles}
+        record = {role: _recorded(model, role) for role in [*roles, *self.brought(core, model.record, roles)]}
         made = {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}
         asked, problems = self._asked(model, resolved)
         if problems or not model.interventions:
@@ -140,6 +140,14 @@ class Checker:
         changes, problems = interventions_of(self, model.interventions, core, made | asked)
         # Models that only later minds ask are asked in the same episode.
         return (None if problems else changes), problems
+
+    def brought(self, core: Mapping[str, object], names: Iterable[str], roles: Container[str]) -> list[str]:
+        """Those of the names that may be roles for which the world itself brings minds: only the built world knows."""
+        block = core.get("world")
+        found = self.find("world", str(block["kind"])) if isinstance(block, dict) and "kind" in block else ""
+        if isinstance(found, str) or not brings_minds(found.cls):
+            return []
+        return sorted(name for name in names if name not in roles)
 
     def _asked(
         self, model: Core, resolved: Mapping[Key, Mapping[str, object]]

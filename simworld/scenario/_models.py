@@ -264,8 +264,8 @@ class Core(BaseModel):
 
     world: WorldBlock
     """The world and its parameters."""
-    roles: dict[Word, GroupBlock | list[GroupBlock]]
-    """Who fills which role: one group, or a list of groups."""
+    roles: dict[Word, GroupBlock | list[GroupBlock]] = {}
+    """Who fills which role: one group, or a list of groups. A world may have roles that nobody needs to fill."""
     horizon: Annotated[int, Field(ge=1)]
     """Length of an episode in ticks."""
     record: dict[Word, Literal["every", "none"] | EveryBlock] = {}

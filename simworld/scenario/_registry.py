@@ -199,6 +199,13 @@ def _import(category: Category, reference: str, what: str) -> type:
     return cls
 
 
+def brings_minds(cls: type) -> bool:
+    """Whether a world brings minds for roles that a scenario leaves open."""
+    from simworld.kernel import World  # noqa: PLC0415
+
+    return issubclass(cls, World) and cls.own_minds is not World.own_minds
+
+
 def _fits(category: Category, cls: object) -> bool:
     return isinstance(cls, type) and (_is_world(cls) if category == "world" else _is_agent(cls))
 

@@ -42,7 +42,10 @@ def resolve_text(scenario: Scenario) -> str:
     if final is not None:
         resolved |= {"world": _ordered(final["world"]), "roles": _ordered(final["roles"])}
     else:
-        resolved |= {"world": _filled("world", data["world"], keys), "roles": _filled("roles", data["roles"], keys)}
+        resolved |= {
+            "world": _filled("world", data["world"], keys),
+            "roles": _filled("roles", data.get("roles", {}), keys),
+        }
     resolved |= {"horizon": model.horizon, "seed": model.seed, "episodes": model.episodes}
     arms = data.get("arms", {})
     resolved["arms"] = {

@@ -1,0 +1,299 @@
+"""Mesa's models as worlds, unmodified: they step by themselves, and what they report is recorded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+import numpy as np
+from mesa import DataCollector
+from pydantic import JsonValue
+
+from simworld.errors import ContractError
+from simworld.hosts._mesa_model import Asked, Clock, Dice, Kind, Kinds, column_of, declared, read
+from simworld.hosts._mesa_seats import Itself
+from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, World
+
+_OWN = 0
+"""Minds decide before the model steps,"""
+_AFTER = 1
+"""and what it reports is recorded after."""
+
+
+class MesaWorld(World):
+    """A Mesa model, as it is.
+
+    Tick t is the model's step t: tick 0 is the model as it was made, so a horizon of 101 is a hundred steps. The
+    episode's seed is the model's. What its DataCollector reports of the model are measures; each class of agents of
+    which something is reported is a role, with one row for every agent and step. Nobody needs to fill these roles: the
+    agents decide by their own code, unless ``seats`` hands a class to minds. An episode ends when the model stops
+    running.
+    """
+
+    tick_unit: ClassVar[str] = "step"
+
+    def __init__(
+        self,
+        model: str,
+        args: dict[str, JsonValue] | None = None,
+        report: dict[str, list[str]] | None = None,
+        kinds: dict[str, Kind] | None = None,
+        classes: list[str] | None = None,
+        seats: list[str] | None = None,
+        clock: Clock = "auto",
+    ) -> None:
+        """Look at the model.
+
+        Args:
+            model: The model's class, as module:Class, such as mesa.examples:WolfSheep.
+            args: Arguments that it is made with, by name.
+            report: Attributes to record besides what the model reports, by role, or by ``model``: numbers of the model
+                become measures, as in {boid_agent: [position]}. A role is called like the class, as in money_agent.
+            kinds: What reporters report (number, whole, truth, text), where their first values do not tell.
+            classes: Classes of agents that come later, as module:Class, where something is reported of them.
+            seats: Adapters that hand a class of agents to minds, as module:Class.
+            clock: Which of Mesa's simulators drives the model besides its step: abm, devs or none; auto is abm where
+                the model's constructor takes a simulator. A tick is one unit of its time.
+
+        Raises:
+            ValueError: There is no such model, or it cannot be hosted.
+        """
+        asked = Asked(
+            model,
+            json.dumps(args or {}, sort_keys=True),
+            tuple((name, tuple(paths)) for name, paths in sorted((report or {}).items())),
+            tuple(sorted((kinds or {}).items())),
+            tuple(classes or ()),
+            tuple(seats or ()),
+            clock,
+        )
+        self._asked, self._declared = asked, declared(asked)
+        self.imports = tuple(name.partition(":")[0] for name in (model, *asked.seats, *asked.classes))
+        self._of = {one.role.name: one for one in self._declared.kinds}
+        self.roles = tuple(one.role for one in self._declared.kinds)
+        reported = [Field(n, meaning=f"the model's reporter {r!r}") for n, r in self._declared.measures.items()]
+        reported += [Field(n, meaning=f"the model's {path}") for n, path in self._declared.attributes.items()]
+        self.measures = (*reported, Field("agents", meaning="agents of all classes"))
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Reporters of the model that report no number, and so are no measure."""
+        return self._declared.left_out
+
+    def own_minds(self) -> Mapping[str, Cohort]:
+        """The agents' own code."""
+        return {name: Itself() for name in self._of}
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """How many agents there are is the model's own affair."""
+        for name, one in self._of.items():
+            if seats.get(name, 0) > 1 and one.seat is None:
+                raise ValueError(f"role {name!r}: its number is the model's own; accepted: no count")
+
+    def reset(self, turn: Turn) -> None:
+        """Make the model with the episode's seed."""
+        self._dice = Dice(turn.seed)
+        with self._dice.rolled():
+            self._model, self._simulator = self._declared.make(turn.seed)
+        self._handed = {n: one for n, one in self._of.items() if one.seat is not None and turn.seats(n)}
+        """Roles that minds decide for."""
+        self._ids: dict[str, Array] = {name: np.zeros(0, dtype=np.int64) for name in self._of}
+        """Unique ids of the agents that are there, in the model's order."""
+        self._member: dict[str, dict[int, int]] = {name: {} for name in self._of}
+        """Members by unique id."""
+        self._agents: dict[str, dict[int, Any]] = {name: {} for name in self._of}
+        """Mesa's agents by member, of roles that minds may decide for."""
+        self._seen: dict[str, dict[str, Array]] = {
+            name: {f.name: np.zeros((0, *f.sizes), dtype=f.numpy_dtype) for f in one.role.obs}
+            for name, one in self._of.items()
+        }
+        """What was seen of every member last."""
+        self._collected = -1
+        self._record(turn)
+        self._schedule(turn)
+
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
+        """What is reported of these agents, or what the adapter sees of them now."""
+        one, seen = self._of[role], self._seen[role]
+        if one.seat is not None:
+            for member in members.tolist():
+                agent = self._agents[role].get(member)
+                if agent is None or agent.model is None:
+                    continue
+                for name, value in one.seat.observe(agent).items():
+                    if name not in seen:
+                        raise ContractError(f"{type(one.seat).__name__}.observe: found {name!r}; declared: {[*seen]}")
+                    seen[name][member] = value
+        return {name: column[members] for name, column in seen.items()}
+
+    def step(self, moment: Moment, turn: Turn) -> None:
+        """Let the model step with what was decided."""
+        if moment.priority == _OWN:
+            self._advance(moment.acts, turn)
+
+    def on_event(self, name: str, payload: Payload, turn: Turn) -> None:  # noqa: ARG002
+        """Let the model step; nobody decides anything."""
+        self._advance({}, turn)
+
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
+        """These agents are removed from the model."""
+        wanted = set(members.tolist())
+        ids = {unique for unique, member in self._member[role].items() if member in wanted}
+        self._remove(role, ids)
+        self._ids[role] = self._ids[role][~np.isin(self._ids[role], list(ids))]
+
+    # -- a step ----------------------------------------------------------------------------------------------------
+
+    def _advance(self, decided: Mapping[str, Acts], turn: Turn) -> None:
+        with self._dice.rolled(), self._seated(decided):
+            if self._simulator is None:
+                self._model.step()
+            else:
+                self._simulator.run_for(1)
+        self._record(turn)
+        if self._model.running:
+            self._schedule(turn)
+        else:
+            turn.end()
+
+    def _schedule(self, turn: Turn) -> None:
+        """The next step: when those have decided who decide, or by itself."""
+        due = {name: turn.members(name) for name in self._handed}
+        if any(len(members) for members in due.values()):
+            for name, members in due.items():
+                turn.wake(name, members, turn.tick + 1, _OWN)
+        else:
+            turn.call(turn.tick + 1, "step")
+
+    @contextmanager
+    def _seated(self, decided: Mapping[str, Acts]) -> Iterator[None]:
+        """Within, agents that minds decide for do what was decided where the model calls their method."""
+        before = []
+        for name, one in self._handed.items():
+            assert one.seat is not None
+            method = one.seat.method
+            before.append((one.cls, method, one.cls.__dict__.get(method)))
+            setattr(one.cls, method, _Deciding(self, name, decided.get(name)).method())
+        try:
+            yield
+        finally:
+            for cls, method, own in before:
+                delattr(cls, method) if own is None else setattr(cls, method, own)
+
+    # -- what is recorded ------------------------------------------------------------------------------------------
+
+    def _record(self, turn: Turn) -> None:
+        """Who is there now, and what is reported of the model and of them."""
+        model = self._model
+        rows, typed = self._collect(turn)
+        for name, one in self._of.items():
+            agents = model.agents_by_type.get(one.cls, ())
+            ids = np.fromiter((a.unique_id for a in agents), dtype=np.int64, count=len(agents))
+            if not np.array_equal(ids, self._ids[name]):
+                self._population(turn, name, one, ids, agents)
+            if one.seat is not None:
+                continue
+            due = self._report(name, one, agents, rows, typed.get(one.cls, []))
+            if len(due):
+                turn.wake(name, due, turn.tick, _AFTER)
+
+    def _collect(self, turn: Turn) -> tuple[Sequence[Any], Mapping[type[Any], Sequence[Any]]]:
+        """Emit what the model reports, and hand on what it reports of agents, if it has collected in this step."""
+        model, collector = self._model, getattr(self._model, "datacollector", None)
+        told = {name: float(read(model, path)) for name, path in self._declared.attributes.items()}
+        rows: Sequence[Any] = ()
+        typed: Mapping[type[Any], Sequence[Any]] = {}
+        if isinstance(collector, DataCollector):
+            counts = [len(values) for values in collector.model_vars.values()]
+            if counts and max(counts) > 0 and sum(counts) != self._collected:
+                self._collected = sum(counts)
+                for name, reporter in self._declared.measures.items():
+                    value = collector.model_vars[reporter][-1]
+                    told[name] = math.nan if value is None else float(value)
+            rows = collector._agent_records.get(model.steps, ())
+            typed = collector._agenttype_records.get(model.steps, {})
+        turn.emit(agents=float(len(model.agents)), **told)
+        return rows, typed
+
+    def _population(self, turn: Turn, name: str, one: Kinds, ids: Array, agents: Any) -> None:
+        """Let newcomers join, and those leave who are gone."""
+        before = self._ids[name]
+        gone, new = np.setdiff1d(before, ids), np.setdiff1d(ids, before)
+        if len(gone):
+            turn.leave(name, np.sort(np.array([self._member[name].pop(u) for u in gone.tolist()], dtype=np.int64)))
+        self._ids[name] = ids
+        if not len(new):
+            return
+        first = len(next(iter(self._seen[name].values()), ()))
+        self._member[name] |= dict(zip(new.tolist(), range(first, first + len(new)), strict=True))
+        for field in one.role.obs:
+            blank = np.full((len(new), *field.sizes), field.blank, dtype=field.numpy_dtype)
+            self._seen[name][field.name] = np.concatenate([self._seen[name][field.name], blank])
+        if one.seat is not None:
+            self._agents[name] |= {self._member[name][a.unique_id]: a for a in agents}
+        here = turn.join(name, len(new), unique_id=new)
+        if len(here) < len(new):
+            # Whoever is absent is no part of the model either.
+            there = set(here.tolist())
+            absent = {u for u in new.tolist() if self._member[name][u] not in there}
+            self._remove(name, absent)
+            self._ids[name] = ids[~np.isin(ids, list(absent))]
+
+    def _report(self, name: str, one: Kinds, agents: Any, rows: Sequence[Any], typed: Sequence[Any]) -> Members:
+        """Take in what is reported of the agents of a class; returns of whom."""
+        member = self._member[name]
+        reported = [column for column in one.columns if column.reported]
+        direct = [column for column in one.columns if not column.reported]
+        everybody = np.array([member[u] for u in self._ids[name].tolist()], dtype=np.int64)
+        seen = self._seen[name]
+        for column in direct:
+            values = [read(agent, column.name) for agent in agents if agent.unique_id in member]
+            seen[column.field.name][everybody] = column_of(column, values, name)
+        due = everybody if direct else np.zeros(0, dtype=np.int64)
+        shared = len(self._model.datacollector.agent_reporters) if reported else 0
+        for columns, records in ((reported[:shared], rows), (reported[shared:], typed)):
+            mine = [record for record in records if record[1] in member] if columns else []
+            if mine:
+                who = np.array([member[record[1]] for record in mine], dtype=np.int64)
+                for place, column in enumerate(columns):
+                    seen[column.field.name][who] = column_of(column, [record[2 + place] for record in mine], name)
+                due = np.union1d(due, who)
+        return np.sort(due)
+
+    def _remove(self, name: str, ids: set[int]) -> None:
+        with self._dice.rolled():
+            for agent in list(self._model.agents_by_type.get(self._of[name].cls, ())):
+                if agent.unique_id in ids:
+                    agent.remove()
+        for unique in ids:
+            self._agents[name].pop(self._member[name].pop(unique, -1), None)
+
+
+class _Deciding:
+    """What stands in for the method of a class of agents while the model steps."""
+
+    def __init__(self, world: MesaWorld, role: str, acts: Acts | None) -> None:
+        self._seat = world._of[role].seat
+        self._member = world._member[role]
+        self._acts = acts
+        self._place = {} if acts is None else {m: i for i, m in enumerate(acts.members.tolist())}
+
+    def method(self) -> Any:
+        """The method."""
+
+        def decided(agent: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG001
+            """Do what was decided; one that decided nothing, because it waits for an answer, does nothing."""
+            place = self._place.get(self._member.get(agent.unique_id, -1))
+            if place is not None and self._acts is not None and self._seat is not None:
+                fields = self._acts.role.act
+                action = {f.name: self._acts.done[f.name][place] for f in fields}
+                self._seat.act(agent, {n: v if v.ndim else v.item() for n, v in _arrays(action).items()})
+
+        return decided
+
+
+def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:
+    return {name: np.asarray(value) for name, value in values.items()}

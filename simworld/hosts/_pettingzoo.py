@@ -1,0 +1,221 @@
+"""PettingZoo's environments as worlds: its agents are members, its rules are not touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import JsonValue
+
+from simworld.hosts._zoo import TEXT, Api, Seats, declared, idle
+from simworld.kernel import Acts, Array, Field, Members, Moment, Turn, World
+
+_SINGLE = 16
+"""So many agents have a measure of their own; of more, each role has one."""
+
+
+class PettingZooWorld(World):
+    """An environment of PettingZoo, parallel or turn by turn, as it is.
+
+    Agents whose names differ by a number, and whose spaces are equal, are the members of one role, in the environment's
+    order: ``player_1`` and ``player_2`` are member 0 and 1 of the role ``player``. A tick is one step of the
+    environment: of all agents at once, or of the one whose turn it is. The episode's seed is the environment's.
+    Agents that are done leave. For an empty seat the lowest action that is allowed is played, or the number nearest
+    to 0.
+    """
+
+    tick_unit: ClassVar[str] = "step"
+
+    def __init__(
+        self, env: str, args: dict[str, JsonValue] | None = None, api: Api = "auto", text: bool = False
+    ) -> None:
+        """Look at the environment.
+
+        Args:
+            env: Module of the environment, such as pettingzoo.classic.tictactoe_v3 or mpe2.simple_spread_v3, or
+                module:function for one of your own.
+            args: Arguments that it is made with, by name.
+            api: Which of PettingZoo's interfaces is used; auto is the parallel one where there is one.
+            text: Members also see what the environment renders as text, in the field ``text``.
+
+        Raises:
+            ValueError: There is no such environment, or it cannot be hosted.
+        """
+        self._zoo = declared(env, json.dumps(args or {}, sort_keys=True), api, text)
+        self.imports = (env.partition(":")[0],)
+        self._text = text
+        self.roles = tuple(seats.role for seats in self._zoo.seats)
+        self._of = {seats.role.name: seats for seats in self._zoo.seats}
+        self._place = {a: (s.role.name, i) for s in self._zoo.seats for i, a in enumerate(s.agents)}
+        labels = [_measure(a) for a in self._place] if len(self._place) <= _SINGLE else [*self._of]
+        what = "what it earned in this step" if self._zoo.parallel else "what it earned when somebody earned last"
+        self.measures = (
+            *(Field(f"reward_{label}", meaning=what, flow=self._zoo.parallel) for label in labels),
+            Field("agents", meaning="agents that are not done"),
+        )
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """As many members as the environment has agents."""
+        for name, own in self._of.items():
+            if seats.get(name, 0) != len(own.agents):
+                raise ValueError(
+                    f"{seats.get(name, 0)} of role {name!r}; accepted: {len(own.agents)}, the environment's agents"
+                    f" {', '.join(map(str, own.agents))}"
+                )
+
+    def reset(self, turn: Turn) -> None:
+        """Reset the environment with the episode's seed, seat its agents, and wake those whose turn it is."""
+        self._env = self._zoo.make()
+        # Cleared first: a parallel environment returns what is seen, one that goes turn by turn is asked.
+        self._seen: dict[str, Any] = {}
+        self._owed: dict[tuple[str, int], float] = {}
+        """What members earned before they had decided anything."""
+        self._decided: set[tuple[str, int]] = set()
+        found = self._env.reset(seed=turn.seed)
+        if self._zoo.parallel:
+            self._seen = dict(found[0])
+        for name, seats in self._of.items():
+            agents = np.array([str(a) for a in seats.agents], dtype=object)
+            turn.join(name, len(seats.agents), agent=agents)
+        self._here = {name: frozenset(turn.members(name).tolist()) for name in self._of}
+        self._wake(turn, turn.tick)
+
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
+        """What the environment shows each of them."""
+        seats = self._of[role]
+        told = [seats.seen.told(self._look(seats.agents[m])) for m in members.tolist()]
+        seen = {f.name: np.stack([one[f.name] for one in told]) for f in seats.seen.fields}
+        if self._text:
+            seen[TEXT] = np.array(self._env.render() or "", dtype=object)
+        return seen
+
+    def step(self, moment: Moment, turn: Turn) -> None:
+        """Let the environment step with what was decided."""
+        for name, acts in moment.acts.items():
+            self._decided.update((name, member) for member in acts.members.tolist())
+        if self._zoo.parallel:
+            self._step_all(moment.acts, turn)
+        else:
+            (name, acts), *_ = moment.acts.items()
+            seats = self._of[name]
+            self._step_one(self._action(seats, acts, 0), turn)
+        if not self._env.agents:
+            turn.end(truncated=self._cut)
+        else:
+            self._wake(turn, turn.tick + 1)
+
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
+        """Their seats are empty from now on."""
+        self._here[role] -= set(members.tolist())
+
+    # -- one way or the other --------------------------------------------------------------------------------------
+
+    def _step_all(self, decided: Mapping[str, Acts], turn: Turn) -> None:
+        actions = {}
+        for agent in self._env.agents:
+            role, member = self._place[agent]
+            acts = decided.get(role)
+            at = -1 if acts is None else int(np.searchsorted(acts.members, member))
+            if acts is not None and at < len(acts) and acts.members[at] == member:
+                actions[agent] = self._action(self._of[role], acts, at)
+            else:
+                actions[agent] = idle(self._of[role], self._env, agent, self._seen[agent])
+        seen, rewards, terminated, truncated, _ = self._env.step(actions)
+        self._seen.update(seen)
+        done = [a for a in actions if terminated.get(a) or truncated.get(a)]
+        self._cut = not any(terminated.get(a) for a in done)
+        self._pay(rewards, turn)
+        self._let_go(done, turn)
+        self._emit(rewards, turn)
+
+    def _step_one(self, action: Any, turn: Turn) -> None:
+        env = self._env
+        env.step(action)
+        rewards = dict(env.rewards)
+        self._pay(rewards, turn)
+        done = [a for a in env.agents if env.terminations[a] or env.truncations[a]]
+        self._cut = not any(env.terminations[a] for a in done)
+        if done:
+            self._seen.update({a: env.observe(a) for a in done})
+            while env.agents and (env.terminations[env.agent_selection] or env.truncations[env.agent_selection]):
+                env.step(None)
+            self._let_go(done, turn)
+        if done or any(rewards.values()):
+            self._emit(rewards, turn)
+
+    def _wake(self, turn: Turn, tick: int) -> None:
+        """Wake whoever is to act next; for empty seats nobody is woken."""
+        if self._zoo.parallel:
+            for name, seats in self._of.items():
+                due = [i for i, a in enumerate(seats.agents) if a in self._env.agents and i in self._here[name]]
+                turn.wake(name, np.array(due, dtype=np.int64), tick)
+            if not any(self._here.values()):
+                turn.call(tick, "step_alone")
+            return
+        role, member = self._place[self._env.agent_selection]
+        if member in self._here[role]:
+            turn.wake(role, np.array([member], dtype=np.int64), tick)
+        else:
+            turn.call(tick, "step_alone")
+
+    def on_event(self, name: str, payload: object, turn: Turn) -> None:  # noqa: ARG002
+        """A step for which nobody is woken: the seats are empty."""
+        if self._zoo.parallel:
+            self._step_all({}, turn)
+        else:
+            agent = self._env.agent_selection
+            self._step_one(idle(self._of[self._place[agent][0]], self._env, agent, self._look(agent)), turn)
+        if not self._env.agents:
+            turn.end(truncated=self._cut)
+        else:
+            self._wake(turn, turn.tick + 1)
+
+    # -- details ---------------------------------------------------------------------------------------------------
+
+    def _look(self, agent: str) -> Any:
+        """What an agent sees now, or saw when it was done."""
+        return self._seen[agent] if self._zoo.parallel or agent in self._seen else self._env.observe(agent)
+
+    def _action(self, seats: Seats, acts: Acts, at: int) -> Any:
+        return seats.done.done({name: values[at] for name, values in acts.done.items()})
+
+    def _pay(self, rewards: Mapping[str, Any], turn: Turn) -> None:
+        for name, seats in self._of.items():
+            who, amounts = [], []
+            for member, agent in enumerate(seats.agents):
+                if member not in self._here[name]:
+                    continue
+                amount = float(rewards.get(agent, 0.0)) + self._owed.pop((name, member), 0.0)
+                if (name, member) not in self._decided:
+                    self._owed[name, member] = amount
+                elif amount:
+                    who.append(member)
+                    amounts.append(amount)
+            if who:
+                turn.reward(name, np.array(who, dtype=np.int64), np.array(amounts))
+
+    def _let_go(self, done: list[str], turn: Turn) -> None:
+        """Those who are done leave, unless all are: then the episode ends."""
+        if not self._env.agents:
+            return
+        for name, seats in self._of.items():
+            gone = [i for i, a in enumerate(seats.agents) if a in done and i in self._here[name]]
+            if gone:
+                turn.leave(name, np.array(gone, dtype=np.int64))
+                self._here[name] -= set(gone)
+
+    def _emit(self, rewards: Mapping[str, Any], turn: Turn) -> None:
+        if len(self._place) <= _SINGLE:
+            told = {f"reward_{_measure(a)}": float(rewards.get(a, 0.0)) for a in self._place}
+        else:
+            told = {
+                f"reward_{name}": float(np.mean([rewards.get(a, 0.0) for a in seats.agents]))
+                for name, seats in self._of.items()
+            }
+        turn.emit(agents=float(len(self._env.agents)), **told)
+
+
+def _measure(agent: str) -> str:
+    return "".join(c if c.isalnum() else "_" for c in str(agent))

@@ -1,0 +1,173 @@
+"""An episode whose learners decide outside: what they see, do and earn between two of their moments."""
+
+from __future__ import annotations
+
+import pickle
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from simworld.errors import ContractError, ScenarioError
+from simworld.execution import Outside, build_interventions, build_society, check
+from simworld.kernel import Acts, Array, Broker, Intervention, Kernel, Members, Moment, Outer, Role, Silent
+from simworld.scenario import Cell, Scenario
+
+
+class Part:
+    """The seats that learners fill, and the cell in which they do."""
+
+    def __init__(self, scenario: Scenario, learners: Sequence[str], arm: str = "") -> None:
+        check(scenario)
+        self.scenario = scenario
+        self.cell = _cell_of(scenario, arm)
+        resolved: Any = self.cell.resolved
+        self.resolved: Mapping[str, Any] = resolved
+        self.outer = _groups(self.cell, learners)
+        """The groups that are decided outside: role and place."""
+        self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
+        self.import_from = str(scenario.path.resolve().parent)
+        self.asks = bool(resolved.get("models") or resolved.get("people"))
+        self._fresh = b""
+
+    def society(self) -> tuple[Any, Any, list[Intervention]]:
+        """A world, its minds and its interventions, as new."""
+        if self._fresh:
+            world, seating, changes = pickle.loads(self._fresh)  # made by this process, below
+            return world, seating, changes
+        world, seating = build_society(self.resolved, self.import_from, self.outer)
+        changes, _ = build_interventions(self.resolved, world)
+        with suppress(pickle.PicklingError, TypeError, AttributeError):
+            # Faster than building it, which looks every kind up; what cannot be pickled is built every time.
+            self._fresh = pickle.dumps((world, seating, changes), protocol=pickle.HIGHEST_PROTOCOL)
+        return world, seating, changes
+
+
+class _Ear(Silent):
+    """Hears what the learners earn, and how their records end."""
+
+    def __init__(self, roles: Sequence[str]) -> None:
+        self.earned: dict[str, Array] = {role: np.zeros(0) for role in roles}
+        """By member, since it was taken last."""
+        self.ended: dict[tuple[str, int], tuple[str, Mapping[str, Array], int]] = {}
+        """How a record ended, what was seen then, and at which place in it."""
+        self.joined_now: list[tuple[str, int]] = []
+
+    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:  # noqa: ARG002
+        """Somebody new."""
+        if role in self.earned and len(members):
+            size = int(members[-1]) + 1
+            self.earned[role] = np.concatenate([self.earned[role], np.zeros(max(0, size - len(self.earned[role])))])
+            self.joined_now += [(role, member) for member in members.tolist()]
+
+    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:  # noqa: ARG002
+        """Add up: members are distinct."""
+        if role in self.earned:
+            self.earned[role][members] += amounts
+
+    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:  # noqa: ARG002
+        """The record ends."""
+        if role in self.earned:
+            for place, member in enumerate(members.tolist()):
+                self.ended[role, member] = (end, seen, place)
+
+
+class Stage:
+    """One episode after the other, each run from one moment of the learners to their next."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.kernel: Kernel
+        self.ear: _Ear
+        self.moment: Moment | None = None
+        """Where learners are due now; None: the episode is over."""
+        self._changes: deque[Intervention] = deque()
+        self._outside: Outside | None = None
+
+    def reset(self, seed: int) -> None:
+        """Begin an episode, and run to the first moment in which a learner is due."""
+        world, seating, changes = self.part.society()
+        self.kernel = Kernel(world, seating, seed, self.part.cell.horizon)
+        self._changes = deque(changes)
+        self.ear = _Ear(self.part.roles)
+        broker = None
+        if self.part.asks:
+            self._outside = self._outside or Outside.of(self.part.scenario)
+            broker = Broker(self._outside.gateway(self.part.resolved, seed))
+        self.kernel.attach(self.ear, broker)
+        self.moment = self._next()
+
+    def act(self, outer: Outer) -> None:
+        """Let the learners who are due act, and run to the next moment in which one is.
+
+        Raises:
+            ActionError: An action is missing or not accepted; nothing has happened then.
+        """
+        if self.moment is None:
+            raise ContractError("the episode is over: reset first")
+        self.kernel.finish(self.moment, outer)
+        self.moment = self._next()
+
+    def due(self) -> Mapping[str, Acts]:
+        """Who is due now, and what they see, by role."""
+        return {} if self.moment is None else self.moment.outer
+
+    def role(self, name: str) -> Role:
+        """A role, its shapes in numbers."""
+        return self.kernel.roster(name).role
+
+    def members(self, role: str) -> list[int]:
+        """The members of a role who are decided outside, present or not, in their order."""
+        roster = self.kernel.roster(role)
+        places = [place for name, place in self.part.outer if name == role]
+        own = np.isin(roster.group[: roster.count], places)
+        return [int(m) for m in np.flatnonzero(own)]
+
+    def close(self) -> None:
+        """Let go of whoever answers from outside."""
+        if self._outside is not None:
+            self._outside.close()
+            self._outside = None
+
+    def _next(self) -> Moment | None:
+        kernel, finish = self.kernel, self.kernel.finish
+        while True:
+            until = self._changes[0].at if self._changes else None
+            moment = kernel.begin(until)
+            if moment is None:
+                if not self._changes or kernel.closed:
+                    return None
+                kernel.intervene(self._changes.popleft())
+            elif moment.outer:
+                return moment
+            else:
+                finish(moment)
+
+
+def _cell_of(scenario: Scenario, arm: str) -> Cell:
+    """The first cell of an arm; of the scenario if none is named."""
+    for cell in scenario.cells:
+        if not arm or cell.arm == arm:
+            return cell
+    names = ", ".join(dict.fromkeys(cell.arm for cell in scenario.cells if cell.arm)) or "none"
+    raise ScenarioError(f"{scenario.path}: unknown arm {arm!r}; accepted: {names}")
+
+
+def _groups(cell: Cell, learners: Sequence[str]) -> tuple[tuple[str, int], ...]:
+    """The groups that learners name: a role, or one of its groups as in ``player.0``."""
+    known = [(seating.role, seating.index) for seating in cell.seatings]
+    accepted = ", ".join(dict.fromkeys([role for role, _ in known] + [f"{role}.{place}" for role, place in known]))
+    found: list[tuple[str, int]] = []
+    for text in learners:
+        role, dot, place = text.partition(".")
+        mine = [(r, p) for r, p in known if r == role and (not dot or place == str(p))]
+        if not mine:
+            raise ScenarioError(f"learners: found {text!r}; accepted: {accepted}")
+        found += mine
+    if not found:
+        raise ScenarioError(f"learners: found nobody; accepted: {accepted}")
+    if len(set(found)) < len(found):
+        raise ScenarioError(f"learners: {', '.join(learners)} name a group twice")
+    return tuple(found)

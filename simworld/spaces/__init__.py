@@ -1,0 +1,45 @@
+"""Fields of a role as spaces and vectors: what a learner sees and does, and how another program's spaces become fields.
+
+The vectors need numpy only, so that a trained policy runs without gymnasium; the spaces are gymnasium's.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from simworld.spaces._network import Activation, Layer, Network, dense
+from simworld.spaces._vector import ActionVector, ObservationVector
+
+if TYPE_CHECKING:
+    from simworld.spaces._foreign import Foreign, foreign
+    from simworld.spaces._native import RoleSpaces, vector_spaces
+
+# Loaded on first use: gymnasium is needed by learners and by hosts of its environments only.
+_MODULES = {"Foreign": "_foreign", "foreign": "_foreign", "RoleSpaces": "_native", "vector_spaces": "_native"}
+
+__all__ = [
+    "ActionVector",
+    "Activation",
+    "Foreign",
+    "Layer",
+    "Network",
+    "ObservationVector",
+    "RoleSpaces",
+    "dense",
+    "foreign",
+    "vector_spaces",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name on first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,157 @@
+"""A small network as plain arrays: what a trained policy is, whoever trained it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from simworld.errors import ContractError
+from simworld.kernel import Array, Role
+from simworld.spaces._vector import ActionVector, FloatArray, ObservationVector
+
+Activation = Literal["linear", "tanh", "relu"]
+"""What a layer does after its sum."""
+_FORMAT = 1
+_LOWEST = -1e9
+"""The logit of what is not allowed."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A dense layer: weight of shape (out, in), bias of shape (out,), and what comes after."""
+
+    weight: FloatArray
+    bias: FloatArray
+    activation: Activation = "linear"
+
+    def __call__(self, x: FloatArray) -> FloatArray:
+        """Outputs of shape (n, out): each row has the same bits whatever the others are; a BLAS product has not."""
+        y: FloatArray = np.einsum("ni,oi->no", x, self.weight) + self.bias
+        return np.tanh(y) if self.activation == "tanh" else np.maximum(y, 0.0) if self.activation == "relu" else y
+
+
+@dataclass(frozen=True)
+class Network:
+    """Layers between the vector of what is seen and the numbers that decide.
+
+    The outputs are a logit (or a value) for every value of every choice, then a mean for every amount and the logarithm
+    of its standard deviation.
+    """
+
+    seen: ObservationVector
+    done: ActionVector
+    layers: tuple[Layer, ...]
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Where it comes from: plain data."""
+
+    @property
+    def logits(self) -> int:
+        """How many outputs are about choices."""
+        return sum(self.done.choices)
+
+    def outputs(self, vectors: FloatArray) -> FloatArray:
+        """What the network gives for n vectors, shape (n, outputs)."""
+        for layer in self.layers:
+            vectors = layer(vectors)
+        return vectors
+
+    def best(self, outputs: FloatArray, allowed: Array | None = None) -> dict[str, Array]:
+        """The action fields that it finds best; ``allowed`` masks the values of its one choice."""
+        return self.done.done(self._chosen(self._masked(outputs, allowed)), self._means(outputs))
+
+    def drawn(
+        self, outputs: FloatArray, allowed: Array | None, uniform: Array, normal: Array | None
+    ) -> dict[str, Array]:
+        """Action fields drawn from what it gives.
+
+        Args:
+            outputs: Of the network, shape (n, outputs).
+            allowed: Mask of its one choice, or None.
+            uniform: Numbers in [0, 1) for the choices, shape (n, logits).
+            normal: Standard normal numbers for the amounts, shape (n, amounts), or None if there are none.
+        """
+        # The highest logit plus Gumbel noise is a draw from the softmax.
+        noise = -np.log(-np.log(np.clip(uniform, 1e-300, None)))
+        logits = self._masked(outputs, allowed)
+        chosen = self._chosen(logits.astype(np.float64) + noise)
+        amounts = self._means(outputs).astype(np.float64)
+        if normal is not None:
+            spread = outputs[:, self.logits + self.done.amounts :]
+            amounts = amounts + np.exp(spread.astype(np.float64)) * normal
+        return self.done.done(chosen, amounts)
+
+    def misfit(self, role: Role) -> str:
+        """What keeps it from deciding for a role; empty if nothing does."""
+        try:
+            seen, done = ObservationVector.of(role), ActionVector.of(role)
+        except ContractError as error:
+            return str(error)
+        for what, own, its in (("sees", self.seen.parts, seen.parts), ("does", self.done.parts, done.parts)):
+            if own != its:
+                mine, theirs = (", ".join(str(p.name) for p in parts) for parts in (own, its))
+                differ = f"its {what}" if mine == theirs else f"it {what} {mine}, the role {theirs}"
+                return differ if mine != theirs else f"bounds or shapes of what it {what} ({mine}) differ"
+        return ""
+
+    def save(self, path: Path) -> None:
+        """Write it as one ``.npz`` file: arrays and plain data, nothing that is executed when it is loaded."""
+        data = {
+            "format": _FORMAT,
+            "seen": self.seen.as_data(),
+            "done": self.done.as_data(),
+            "activations": [layer.activation for layer in self.layers],
+            "about": dict(self.about),
+        }
+        arrays = {f"weight{i}": layer.weight for i, layer in enumerate(self.layers)}
+        arrays |= {f"bias{i}": layer.bias for i, layer in enumerate(self.layers)}
+        with path.open("wb") as file:
+            np.savez(file, network=np.array(json.dumps(data, sort_keys=True)), **arrays)  # type: ignore[arg-type]
+
+    @staticmethod
+    def load(path: Path) -> Network:
+        """Read one.
+
+        Raises:
+            ValueError: The file holds something else.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as found:
+                data = json.loads(str(found["network"]))
+                layers = tuple(
+                    Layer(found[f"weight{i}"], found[f"bias{i}"], activation)
+                    for i, activation in enumerate(data["activations"])
+                )
+            seen, done = ObservationVector.from_data(data["seen"]), ActionVector.from_data(data["done"])
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} holds no trained policy ({type(error).__name__})") from error
+        if data["format"] != _FORMAT:
+            raise ValueError(f"{path}: format {data['format']}; accepted: {_FORMAT}")
+        return Network(seen, done, layers, data["about"])
+
+    def _masked(self, outputs: FloatArray, allowed: Array | None) -> FloatArray:
+        logits = outputs[:, : self.logits]
+        return logits if allowed is None else np.where(allowed, logits, np.float32(_LOWEST))
+
+    def _chosen(self, logits: Array) -> Array:
+        stops = np.cumsum([0, *self.done.choices])
+        pairs = zip(stops[:-1].tolist(), stops[1:].tolist(), strict=True)
+        columns = [logits[:, a:b].argmax(axis=1) for a, b in pairs]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(logits), 0), dtype=np.int64)
+
+    def _means(self, outputs: FloatArray) -> FloatArray:
+        return outputs[:, self.logits : self.logits + self.done.amounts]
+
+
+def dense(weights: Sequence[Array], biases: Sequence[Array], activation: Activation) -> tuple[Layer, ...]:
+    """Layers of a plain network: the activation after each but the last."""
+    last = len(weights) - 1
+    return tuple(
+        Layer(np.asarray(w, np.float32), np.asarray(b, np.float32), activation if i < last else "linear")
+        for i, (w, b) in enumerate(zip(weights, biases, strict=True))
+    )
