@@ -234,12 +234,16 @@ class Run:
 
     def seconds(self) -> float:
         """Wall time of all its episodes together, as far as they are over."""
+        return float(sum(self.seconds_of().values()))
+
+    def seconds_of(self) -> dict[str, float]:
+        """Wall time of each of its episodes, as far as they are over."""
         if not self.has("telemetry"):
-            return 0.0
-        noted = self.arrow("telemetry", ["key", "value", "role"]).to_pydict()
-        rows = zip(noted["key"], noted["value"], noted["role"], strict=True)
+            return {}
+        noted = self.arrow("telemetry", ["episode", "key", "value", "role"]).to_pydict()
+        rows = zip(noted["episode"], noted["key"], noted["value"], noted["role"], strict=True)
         # Those of an episode have no role; those of an ask have.
-        return float(sum(value for key, value, role in rows if key == "seconds" and role is None))
+        return {str(episode): float(value) for episode, key, value, role in rows if key == "seconds" and role is None}
 
     def codebook(self, name: str | None = None) -> pd.DataFrame:
         """All columns of all tables, or of one: table, column, type, unit, meaning.

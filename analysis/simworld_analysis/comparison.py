@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,10 @@ def welch(x: np.ndarray[Any, np.dtype[np.float64]], y: np.ndarray[Any, np.dtype[
         return Estimate(gap, gap, gap, n, _LEVEL, "all episodes are equal")
     from scipy import stats  # noqa: PLC0415  a second to import
 
-    low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(_LEVEL)
+    with warnings.catch_warnings():
+        # Nearly equal numbers: the interval is as wide as rounding makes it, and nobody needs to be told.
+        warnings.filterwarnings("ignore", message="Precision loss", category=RuntimeWarning)
+        low, high = stats.ttest_ind(x, y, equal_var=False).confidence_interval(_LEVEL)
     return Estimate(gap, float(low), float(high), n, _LEVEL, "Welch t")
 
 
@@ -150,3 +154,9 @@ def _flattened(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _flattened(inner, key if len(value) == 1 else f"{key}.{place}")
     else:
         yield key, "none" if value is None else str(value)
+
+
+def check_measures(run: Run, measures: Sequence[str]) -> None:
+    """Raise OpenError unless a run has these measures: before anything is run for them."""
+    for measure in measures:
+        episode_values(run, measure)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from simworld_analysis._open import OpenError, Run
-from simworld_analysis._values import baselines, episode_values
+from simworld_analysis._values import baselines, ended_episodes, episode_values
 from simworld_analysis.statistics import Estimate, episodes_for, mean_interval
 
 _LEVEL = 0.95
@@ -99,6 +99,22 @@ def plan_study(
     unit = pilot.units("measures").get(measure, "") if pilot.has("measures") else ""
     fewest = min(map(len, columns.values()))
     return StudyPlan(measure, unit, width, tuple(needs), len(columns), fewest, episode_cost(pilot, len(frame)))
+
+
+def episode_costs(run: Run) -> dict[str, tuple[dict[str, float], int]]:
+    """Cost of a mean episode of each arm that was run here, and how many of them: what was taken over is not counted.
+
+    Seconds are each arm's own; asks, tokens and money are those of a mean episode of the run.
+    """
+    frame = ended_episodes(run)
+    frame = frame[~frame["episode"].isin(run.manifest.get("adopted", {}).keys())]
+    if not len(frame):
+        return {}
+    spent = run.manifest.get("spent", {})
+    rest = {key: float(spent.get(key, 0.0)) / len(frame) for key in ("asks", "tokens", "usd")}
+    seconds = frame["episode"].map(run.seconds_of()).fillna(0.0)
+    means = seconds.groupby(frame["arm"]).agg(["mean", "size"])
+    return {str(arm): ({"seconds": float(row["mean"]), **rest}, int(row["size"])) for arm, row in means.iterrows()}
 
 
 def episode_cost(run: Run, episodes: int) -> dict[str, float]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from simworld.cli._going import ADDRESS, JOBS, cluster_at
+from simworld.cli._going import ADDRESS, JOBS, cluster_at, counted
 from simworld.cli._opening import opening
-from simworld.errors import ScenarioError
+from simworld.errors import RunError, ScenarioError
 
 if TYPE_CHECKING:
     from simworld.execution import Change
@@ -52,24 +52,40 @@ def fork(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import make_display  # noqa: PLC0415
-    from simworld.execution import Order, execute, forked  # noqa: PLC0415
+    from simworld.execution import Order, execute, forked, missing_bases  # noqa: PLC0415
     from simworld_analysis import open_run  # noqa: PLC0415
-    from simworld_analysis.forks import fork_effects  # noqa: PLC0415
+    from simworld_analysis.comparison import check_measures  # noqa: PLC0415
+    from simworld_analysis.forks import fork_effects, forks_over  # noqa: PLC0415
 
     change = _change(at, values, kinds, without)
+    with opening():
+        # A measure that is not there must not be noticed when everything was run, and paid for.
+        check_measures(open_run(run), measures)
     console = wide_console(err=True)
     display = make_display("live" if console.is_terminal else "none", console)
     with forked(run, change, arms) as scenario:
-        outcome = execute(Order(scenario, run.parent, jobs, reuse=True, cluster=cluster_at(address)), display)
+        out = run.resolve().parent
+        lacking = missing_bases(scenario, out)
+        if lacking:
+            raise RunError(
+                f"{run}: {counted(len(lacking), 'episode')} of it cannot be taken over as they were: it is still"
+                " worked on, not finished, damaged, or of another version of the code; accepted: a finished run"
+            )
+        outcome = execute(Order(scenario, out, jobs, reuse=True, cluster=cluster_at(address)), display)
+    whole = outcome.status in {"success", "partial"}
+    if outcome.status != "success":
+        click.echo(f"{outcome.run}: {outcome.status}: {outcome.reason}", err=True)
     with opening():
         opened = open_run(outcome.run)
         shown = list(measures) or list(opened.manifest.get("measures") or opened.measures)[:_MOST_MEASURES]
-        effects = fork_effects(opened, shown)
+        effects = fork_effects(opened, shown) if whole or forks_over(opened) else []
     if as_json:
         told = {"run": str(outcome.run), "status": outcome.status, "effects": [e.as_dict() for e in effects]}
         click.echo(json.dumps(told, allow_nan=False))
-    else:
-        _print(opened, effects)
+    elif effects:
+        _print(opened, effects, whole)
+    elif whole:
+        click.echo(f"{outcome.run}: no fork has a value of {', '.join(shown)}", err=True)
     return {"success": 0, "interrupted": 130}.get(outcome.status, 1)
 
 
@@ -83,6 +99,8 @@ def _change(at: int, values: Sequence[str], kinds: Sequence[str], without: Seque
         role, equals, kind = text.partition("=")
         if not equals or not role or not kind:
             raise ScenarioError(f"--replace {text}: accepted: ROLE=KIND, such as planner=saez")
+        if role in minds:
+            raise ScenarioError(f"--replace {text}: {role} is given twice")
         minds[role] = kind
     for text in values:
         key, equals, value = text.partition("=")
@@ -90,6 +108,8 @@ def _change(at: int, values: Sequence[str], kinds: Sequence[str], without: Seque
             raise ScenarioError(
                 f"--set {text}: found no '='; accepted: a dotted key and a value such as world.rate=0.3"
             )
+        if key.strip() in found:
+            raise ScenarioError(f"--set {text}: {key.strip()} is given twice")
         found[key.strip()] = cast("Json", parse_value(value, f"--set {text}"))
     leave: dict[str, str | list[int]] = {}
     for text in without:
@@ -97,11 +117,13 @@ def _change(at: int, values: Sequence[str], kinds: Sequence[str], without: Seque
         numbers = members.split(",") if colon else []
         if not role or not all(number.strip().isdecimal() for number in numbers):
             raise ScenarioError(f"--without {text}: accepted: ROLE, or ROLE:1,2 with numbers of members")
+        if role in leave:
+            raise ScenarioError(f"--without {text}: {role} is given twice; accepted: ROLE:1,2,...")
         leave[role] = [int(number) for number in numbers] if colon else "all"
     return Change(at, found, minds, leave)
 
 
-def _print(run: Run, effects: Sequence[ForkEffect]) -> None:
+def _print(run: Run, effects: Sequence[ForkEffect], whole: bool) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -110,19 +132,28 @@ def _print(run: Run, effects: Sequence[ForkEffect]) -> None:
     from simworld.dashboard import interval, number  # noqa: PLC0415
 
     console = wide_console()
-    adopted = len(run.manifest.get("adopted", {}))
-    console.print(f"{run.path}: {adopted} episodes as they were, and their forks", markup=False)
+    pairs = sum({row.variant: row.effect.n for row in effects}.values())
+    console.print(f"{run.path}: {pairs} episodes as they were, and their forks", markup=False)
     table = Table(box=SIMPLE_HEAD)
     for name in ("arm", "measure", "effect", "95 % interval, paired", "unpaired", "narrower", "pairs"):
-        table.add_column(name, justify="left" if name in {"arm", "measure"} else "right", no_wrap=True)
+        words = name in {"arm", "measure"}
+        # Words may go on in the next line, numbers may not be cut.
+        table.add_column(name, justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in effects:
         e = row.effect
         nothing = e.value == 0.0 and not e.half_width > 0.0
         unit = f" ({row.unit})" if row.unit else ""
         times = f"{row.narrower:.3g} x" if row.narrower == row.narrower else "–"
-        cells = [row.variant, f"{row.measure.replace('_', ' ')}{unit}", number(e.value, sign=True, like=e.half_width)]
-        cells += ["identical" if nothing else interval(e), interval(row.unpaired), times, str(e.n)]
+        cells = [row.variant, f"{row.measure.replace('_', ' ')}{unit}"]
+        if row.until is not None:
+            # Two times cannot be compared, and no difference at all would look like no effect.
+            cells += ["–", f"no sample after tick {row.until}", "–", "–", str(e.n)]
+        else:
+            cells += [number(e.value, sign=True, like=e.half_width), "identical" if nothing else interval(e)]
+            cells += [interval(row.unpaired), times, str(e.n)]
         table.add_row(*map(Text, cells))
     console.print(table)
+    if not whole:
+        console.print("provisional: not all forks are over; the same command goes on", style="yellow")
     for model in run.stand_ins:
         console.print(f"{model} is a stand-in, not a language model", style="yellow")

@@ -60,7 +60,7 @@ def cluster_at(address: str | None, storage: str | None = None) -> Cluster | Non
     return Cluster(address, storage or "")
 
 
-def go(order: Order, display: str) -> int:
+def go(order: Order, display: str, another: str = "--new") -> int:
     """Run a scenario, with its summary and its claims; returns the exit code."""
     from simworld.cli._claims import claims_of, judged, print_claims  # noqa: PLC0415
     from simworld.cli._console import wide_console  # noqa: PLC0415
@@ -85,13 +85,21 @@ def go(order: Order, display: str) -> int:
         verdicts = judged(opened, claims_of(scenario)) if opened.manifest["done"] else []
     if display not in {"json", "none"}:
         if outcome.finished_before:
-            click.echo(f"this scenario was run before: {outcome.run} (another run of it: --new)")
+            click.echo(f"this scenario was run before: {outcome.run} (another run of it: {another})")
         summary = summarise(outcome.run, scenario.model.measures)
         console.print(render_summary(summary, console.width))
         if verdicts:
             print_claims(opened, verdicts)
+        sample = scenario.model.sweep.sample
+        if sample is not None and outcome.status == "success":
+            click.echo(f"next: simworld sensitivity {outcome.run}")
     sys.stdout.flush()
     return {"success": 0, "interrupted": 130}.get(outcome.status, 1)
+
+
+def counted(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -92,7 +92,13 @@ def _print(table: pd.DataFrame) -> None:
     shown = Table(box=SIMPLE_HEAD)
     for name in ("run", "changed", "status", "episodes", "minutes", "cost", "faults", "claims"):
         left = name in {"run", "changed", "status"}
-        shown.add_column(name, justify="left" if left else "right", overflow="fold", no_wrap=name == "run")
+        shown.add_column(
+            name,
+            justify="left" if left else "right",
+            overflow="fold",
+            no_wrap=name not in {"changed", "claims"},
+            min_width=16 if name == "changed" else None,
+        )
     for row in table.to_dict("records"):
         status = Text(str(row["status"]), style=_COLOURS.get(str(row["status"]), "yellow"))
         minutes, faults = f"{row['minutes']:.1f}", f"{row['faults']:,}" if row["faults"] else ""

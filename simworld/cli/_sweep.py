@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, STORAGE, cluster_at, duration, go
+from simworld.cli._going import ADDRESS, DISPLAYS, JOBS, OUT, SET, SNAPSHOTS, STORAGE, cluster_at, counted, duration, go
 from simworld.errors import ScenarioError
 
 if TYPE_CHECKING:
     from simworld.scenario import Scenario
+
+Cost: TypeAlias = dict[str, float]
+"""Seconds, asks, tokens, usd."""
 
 _METHODS = ["random", "latin", "sobol"]
 
@@ -56,14 +59,24 @@ def sweep(  # noqa: PLR0913, PLR0917  one parameter per option
     from simworld.execution import Order  # noqa: PLC0415
     from simworld.scenario import load  # noqa: PLC0415
 
+    keys = [axis.partition("=")[0] for axis in axes]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise ScenarioError(f"--over {twice}: given twice; accepted: one --over with all of its values, KEY=A,B,...")
     extra = _drawn(axes, sample, points) if sample is not None or points is not None else _listed(axes)
     extra += [f"episodes={seeds}"] if seeds is not None else []
     loaded = load(scenario, [*overrides, *extra])
     if not dry_run:
         order = Order(
-            loaded, out, jobs, reuse=not fresh, cluster=cluster_at(address, storage), snapshot_seconds=seconds
+            loaded,
+            out,
+            jobs,
+            reuse=not fresh,
+            again=fresh,
+            cluster=cluster_at(address, storage),
+            snapshot_seconds=seconds,
         )
-        return go(order, display)
+        return go(order, display, another="--fresh")
     _foretell(loaded, out, jobs or 1, fresh)
     return 0
 
@@ -106,37 +119,50 @@ def _foretell(scenario: Scenario, out: Path, jobs: int, fresh: bool) -> None:
 
     episodes, known = known_episodes(scenario, out)
     cells, arms, seeds = len(scenario.cells), max(1, len(scenario.model.arms)), len(scenario.seeds)
-    what = f"{arms} arms x {cells // arms} points" if arms > 1 else f"{cells} points"
-    click.echo(f"{what} x {seeds} seeds: {episodes:,} episodes")
+    points = counted(cells // arms, "point")
+    what = f"{arms} arms x {points}" if arms > 1 else points
+    click.echo(f"{what} x {counted(seeds, 'seed')}: {counted(episodes, 'episode')}")
     missing = episodes if fresh else episodes - known
     if known and not fresh:
         click.echo(f"{known:,} of them are known from earlier runs; {missing:,} would be run")
-    cost, basis = _costs(scenario.name, out)
-    if not basis:
+    costs = _costs(scenario.name, out)
+    if not costs:
         click.echo("time, tokens and money: no earlier run of this scenario tells (simworld plan runs a pilot)")
         return
-    seconds = cost["seconds"] * missing
+    cost, never = _foreseen(scenario, costs, missing)
+    seconds = cost["seconds"]
     click.echo(f"about {duration(seconds / jobs)} with {jobs} at once" if jobs > 1 else f"about {duration(seconds)}")
     if cost["asks"]:
-        told = [f"{cost['asks'] * missing:,.0f} asks", f"{cost['tokens'] * missing:,.0f} tokens"]
-        click.echo(f"about {', '.join(told)}, ${cost['usd'] * missing:,.2f}")
-    click.echo(f"by {basis:,} episodes of earlier runs")
+        told = [f"{cost['asks']:,.0f} asks", f"{cost['tokens']:,.0f} tokens"]
+        click.echo(f"about {', '.join(told)}, ${cost['usd']:,.2f}")
+    click.echo(f"by {counted(sum(n for _, n in costs.values()), 'episode')} of earlier runs")
+    if never:
+        click.echo(f"{never} of {arms} arms were never run: they are taken to cost what the others do")
 
 
-def _costs(name: str, out: Path) -> tuple[dict[str, float], int]:
-    """Mean cost of an episode over the runs of a scenario, and how many episodes these have."""
+def _foreseen(scenario: Scenario, costs: Mapping[str, tuple[Cost, int]], missing: int) -> tuple[Cost, int]:
+    """What so many episodes cost, arm by arm, and of how many arms nothing is known."""
+    arms = list(scenario.model.arms) or [""]
+    known = [arm for arm in arms if arm in costs]
+    chosen = [costs[arm][0] for arm in known] or [cost for cost, _ in costs.values()]
+    each = {key: sum(cost[key] for cost in chosen) / len(chosen) for key in chosen[0]}
+    return {key: value * missing for key, value in each.items()}, len(arms) - len(known)
+
+
+def _costs(name: str, out: Path) -> dict[str, tuple[Cost, int]]:
+    """Mean cost of an episode of each arm, and of how many, over the runs of a scenario."""
     from simworld_analysis import OpenError, open_run  # noqa: PLC0415
-    from simworld_analysis.planning import episode_cost  # noqa: PLC0415
+    from simworld_analysis.planning import episode_costs  # noqa: PLC0415
 
-    total, basis = dict.fromkeys(("seconds", "asks", "tokens", "usd"), 0.0), 0
+    total: dict[str, tuple[Cost, int]] = {}
     for path in sorted(out.iterdir()) if out.is_dir() else ():
         try:
             run = open_run(path)
-            done = int(run.manifest["done"])
-            if run.manifest["scenario"] == name and done > 0:
-                own = episode_cost(run, done)
-                total = {key: value + own[key] * done for key, value in total.items()}
-                basis += done
+            if run.manifest["scenario"] == name and int(run.manifest["done"]) > 0:
+                for arm, (own, count) in episode_costs(run).items():
+                    before, n = total.get(arm, (dict.fromkeys(own, 0.0), 0))
+                    mean = {key: (before[key] * n + own[key] * count) / (n + count) for key in own}
+                    total[arm] = (mean, n + count)
         except (OpenError, KeyError):
             continue  # what cannot be read tells nothing
-    return {key: value / max(1, basis) for key, value in total.items()}, basis
+    return total

@@ -57,6 +57,10 @@ class _Polled:
         """Ticks of the episodes that are over."""
         self._most = 0
 
+    def preparing(self, what: str) -> None:
+        # On standard error: what a run prints on the other may be read by a program.
+        os.write(2, f"{what} ...\n".encode())
+
     def started(self, plan: Plan, board: Board) -> None:
         self._plan, self._board = plan, board
         self._ended, self._ticks = plan.done, plan.ticks_done
@@ -92,7 +96,7 @@ class _Polled:
         """Estimated wall time to the end, or None before anything is known."""
         done, total = self.ticks()
         fresh = done - self._plan.ticks_done
-        if fresh <= 0:
+        if fresh <= 0 or self._board.wish == "pause":
             return None
         return (time.monotonic() - self._begun) * (total - done) / fresh
 
@@ -155,6 +159,7 @@ class LiveDisplay(_Polled):
             done / max(1, total),
             time.monotonic() - self._begun,
             self.seconds_left(),
+            paused=self._board.wish == "pause",
         )
         shown = self._measures[0] if self._measures else ""
         arms = {arm: tuple(values) for arm, values in self._arms.items() if values}
@@ -229,7 +234,8 @@ class _Plain(_Polled):
     def show(self) -> None:
         done, total = self.ticks()
         left = self.seconds_left()
-        eta = "" if left is None else f", about {left:.0f} s left"
+        paused = self._board.wish == "pause"
+        eta = ", paused (simworld continue)" if paused else "" if left is None else f", about {left:.0f} s left"
         _say(f"{self._ended + self._failed}/{self._plan.episodes} episodes, {100 * done // total} %{eta}")
 
 

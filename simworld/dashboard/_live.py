@@ -44,6 +44,7 @@ class Progress:
     """Estimated seconds; None before anything is known."""
     under_way: int = 1
     """Episodes under way."""
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def _progress(progress: Progress, width: int) -> RenderableType:
 
     ended = f"{progress.ended}/{progress.episodes} episodes"
     failed = f", {progress.failed} failed" if progress.failed else ""
-    left = "" if progress.left is None else f", {_clock(progress.left)} left"
+    left = ", paused" if progress.paused else "" if progress.left is None else f", {_clock(progress.left)} left"
     words = f"{ended}{failed}, {_clock(progress.elapsed)} elapsed{left}"
     # Rather two lines than a time that is cut off.
     gap = "  " if len(progress.name) + len(words) + 2 <= width else "\n"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 COLOURS = {"success": "green", "partial": "yellow", "running": "cyan", "interrupted": "yellow", "budget": "yellow"}
 _GAP = 3
 _LEAST = 40
+_MOST_ROWS = 40
+"""A sweep may have thousands of variants: so many are shown, and how to see the others is said."""
 
 
 def render_summary(summary: Summary, width: int = 120) -> RenderableType:
@@ -113,7 +115,7 @@ def _values_table(summary: Summary, measures: Sequence[str]) -> RenderableType:
 
     units = {m: summary.units.get(m, "") for m in measures}
     table = _table([Text.assemble("\n".join(_heading(m)), (f"\n{units[m]}".rstrip(), "dim")) for m in measures])
-    for variant in summary.variants:
+    for variant in summary.variants[:_MOST_ROWS]:
         row = summary.values[variant]
         table.add_row(Text(variant or "all"), *(_cell(row[m]) for m in measures))
     return table
@@ -127,7 +129,7 @@ def _differences(summary: Summary) -> list[RenderableType]:
     one = len(baselines) == 1
     what = f"difference to {baselines[0]}" if one else "difference to the first arm at the same values"
     table = _table([*([] if one else ["compared with"]), "mean difference", "95 % interval", "seeds"])
-    for variant, difference in summary.differences.items():
+    for variant, difference in list(summary.differences.items())[:_MOST_ROWS]:
         e = difference.estimate
         found = [number(e.value, sign=True, like=e.half_width), interval(e), str(e.n)]
         cells = found if one else [difference.baseline, *found]
@@ -143,6 +145,9 @@ def _notes(summary: Summary) -> list[str]:
         )
     for kind, (count, example) in summary.fault_kinds.items():
         notes.append(f"{count:,} x {kind}, the first: {example}")
+    if len(summary.variants) > _MOST_ROWS:
+        more = len(summary.variants) - _MOST_ROWS
+        notes.append(f"and {more:,} variants more: simworld show --json, simworld export, or open_run in Python")
     silent = [m for m in summary.measures if all(np.isnan(row[m].value) for row in summary.values.values())]
     if silent and summary.values:
         notes.append(f"never emitted: {', '.join(silent)}")

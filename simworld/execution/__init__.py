@@ -10,7 +10,7 @@ from simworld.execution._outside import Outside
 from simworld.execution._plan import check, prompts_of
 from simworld.execution._ray import Cluster
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
-from simworld.execution._reuse import known_episodes
+from simworld.execution._reuse import known_episodes, missing_bases
 from simworld.execution._run import Order, Outcome, execute
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
@@ -39,6 +39,7 @@ __all__ = [
     "follow",
     "forked",
     "known_episodes",
+    "missing_bases",
     "prompts_of",
     "read_tape_of",
     "replay_run",

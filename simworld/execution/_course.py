@@ -25,6 +25,7 @@ class Course:
         world, seating = build_society(spec.resolved, spec.import_from)
         changes, later = build_interventions(spec.resolved, world)
         self._changes = deque(changes)
+        self._happened = 0
         self._tape: Tape | None = None
         record: Any = spec.resolved["record"]
         kinds: Any = spec.kinds
@@ -52,6 +53,7 @@ class Course:
         self.kernel = kernel
         while len(self._changes) > to_come:
             self._changes.popleft()
+            self._happened += 1
         kernel.go_on()
 
     def run(self) -> None:
@@ -61,6 +63,7 @@ class Course:
             if self.kernel.closed or self.kernel.halted:
                 return
             self.kernel.intervene(self._changes.popleft())
-            if isinstance(self._tape, TwinTape):
+            self._happened += 1
+            if isinstance(self._tape, TwinTape) and self._happened > self._spec.shared:
                 self._tape.strict = False
         self.kernel.run()

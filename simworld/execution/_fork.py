@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,13 +12,16 @@ from typing import Any
 
 import yaml
 
-from simworld.errors import RunError
+from simworld.errors import RunError, ScenarioError
+from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import import_folder, source_files
 from simworld.kernel import Json
 from simworld.recording import read_manifest
 from simworld.scenario import Scenario, load
 
-_FORKED = "-fork"
+_FORKED = re.compile(r"-fork(\d*)$")
+"""What the arms of a fork end in: each fork of a run of forks has a number of its own."""
+_PLACE = re.compile(r"interventions\.\d+\.(at|set|without)\b[^:]*: (.*)$")
 _BASE = "base"
 """The only arm of a scenario that has none."""
 
@@ -53,14 +57,16 @@ def forked(run: Path, change: Change, arms: Sequence[str] = ()) -> Iterator[Scen
     """
     manifest = read_manifest(run)
     try:
+        specs_of_run(run, manifest)
         data: dict[str, Any] = yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise RunError(f"{run / 'resolved.yaml'}: not readable ({error})") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunError(f"{run / 'resolved.yaml'}: not readable ({' '.join(str(error).split())})") from error
     known = data.get("arms") or {_BASE: {}}
     unknown = [arm for arm in arms if arm not in known]
     if unknown:
         raise RunError(f"{run}: no arm {unknown[0]!r}; it has {', '.join(known)}")
     values = {**_minds(change.kinds, data, run), **change.values}
+    suffix, planned = _suffix(known), data.get("interventions", [])
     intervention = {"at": change.at, "set": values, "without": dict(change.without)}
     data["arms"] = {
         name: values
@@ -68,7 +74,10 @@ def forked(run: Path, change: Change, arms: Sequence[str] = ()) -> Iterator[Scen
         if not arms or arm in arms
         for name, values in (
             (arm, own),
-            (f"{arm}{_FORKED}", {**own, "interventions": [*data.get("interventions", []), intervention]}),
+            (
+                f"{arm}{suffix}",
+                {**own, "interventions": [*own.get("interventions", planned), intervention]},
+            ),
         )
     }
     data |= {"name": f"{manifest.scenario[:70]}-fork", "claims": []}
@@ -78,7 +87,31 @@ def forked(run: Path, change: Change, arms: Sequence[str] = ()) -> Iterator[Scen
             (Path(folder) / name).write_bytes(content)
         path = Path(folder) / "fork.yaml"
         path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        yield load(path, import_from=import_folder(run, manifest) if not manifest.sources else None)
+        try:
+            scenario = load(path, import_from=import_folder(run, manifest) if not manifest.sources else None)
+        except ScenarioError as error:
+            raise ScenarioError(_as_options(error, change)) from error
+        yield scenario
+
+
+def _suffix(arms: Iterable[str]) -> str:
+    """What the arms with the change end in: another word than the forks have that are there already."""
+    found = [match[1] for arm in arms if (match := _FORKED.search(arm))]
+    return f"-fork{max(int(number or 1) for number in found) + 1}" if found else "-fork"
+
+
+def _as_options(error: ScenarioError, change: Change) -> str:
+    """What is wrong with a change, by the option that says it and once: the file that says it is a passing one."""
+    lines = []
+    for line in str(error).splitlines():
+        found = _PLACE.search(line)
+        if found is None:
+            # How many more there are counts the arms, which all have the same problem.
+            lines += [] if line.startswith("and ") else [line]
+        else:
+            told = {"at": f"--at {change.at}", "set": "--set or --replace", "without": "--without"}[found[1]]
+            lines.append(f"{told}: {found[2]}")
+    return "\n".join(dict.fromkeys(lines))
 
 
 def _minds(kinds: Mapping[str, str], data: Mapping[str, Any], run: Path) -> dict[str, Json]:

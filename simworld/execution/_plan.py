@@ -65,7 +65,8 @@ def specs_of(scenario: Scenario, run: Path, import_from: str | None = None) -> l
         parameters: Any = dict(cell.overrides)
         for seed in scenario.seeds:
             base = episode_id(cell.base, seed) if cell.base else ""
-            spec = EpisodeSpec(run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here, base)
+            where = (run, len(specs), cell.digest, resolved, seed, cell.arm, parameters, kinds, here)
+            spec = EpisodeSpec(*where, base, cell.shared)
             specs.append(spec)
     return specs
 

@@ -236,7 +236,11 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
                 **(here if address == LOCAL else {}),
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
-            raise RunError(f"no Ray cluster at {address!r}: {' '.join(str(error).split())}") from error
+            told = " ".join(str(error).split())
+            token = (
+                "" if os.environ.get("RAY_AUTH_TOKEN") else " (RAY_AUTH_TOKEN is not set here: is it where it runs?)"
+            )
+            raise RunError(f"no Ray cluster at {address!r}: {told}{token}") from error
     with _words_aside():
         try:
             yield jobs or _cpus(ray)

@@ -74,11 +74,27 @@ def known_episodes(scenario: Scenario, out: Path) -> tuple[int, int]:
         ScenarioError: The scenario does not fit its world.
     """
     check(scenario)
+    known, specs = _known(scenario, out), specs_of(scenario, out / "none")
+    return len(specs), sum(spec.id in known for spec in specs)
+
+
+def missing_bases(scenario: Scenario, out: Path) -> set[str]:
+    """Episodes that others of a scenario are forks of, and that no run in a folder has.
+
+    Raises:
+        ScenarioError: The scenario does not fit its world.
+    """
+    check(scenario)
+    specs = specs_of(scenario, out / "none")
+    bases = {spec.base for spec in specs} & {spec.id for spec in specs}
+    return bases - _known(scenario, out)
+
+
+def _known(scenario: Scenario, out: Path) -> set[str]:
+    """Episodes that runs in a folder have, and that would come out the same here."""
     like = Manifest("running", scenario.name, "", sources=sources_of(scenario))
     like = replace(like, environment=Environment.here(), simworld=__version__)
-    known = {episode for _, episodes in _others(out / "none", like) for episode in episodes}
-    specs = specs_of(scenario, out / "none")
-    return len(specs), sum(spec.id in known for spec in specs)
+    return {episode for _, episodes in _others(out / "none", like) for episode in episodes}
 
 
 def _others(run: Path, like: Manifest) -> Iterator[tuple[Path, list[str]]]:

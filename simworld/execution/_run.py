@@ -22,7 +22,7 @@ from simworld.execution._episode import read_tape_of
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
 from simworld.execution._outside import Conditions, check_outside
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
-from simworld.execution._ray import Cluster, RayCluster, connected
+from simworld.execution._ray import LOCAL, Cluster, RayCluster, connected
 from simworld.execution._reuse import reuse
 from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -33,6 +33,7 @@ from simworld.kernel import TAKEN
 from simworld.recording import (
     Environment,
     EpisodeRow,
+    FolderLock,
     FoundRun,
     Manifest,
     RunLock,
@@ -65,6 +66,8 @@ class Order:
     """Start another run even if this scenario was run before."""
     reuse: bool = False
     """Take over episodes that runs in the same folder have, instead of running them again."""
+    again: bool = False
+    """Start another run if this scenario's is finished; one that is not is continued."""
     cluster: Cluster | None = None
     """The Ray cluster that runs the episodes; None is this machine, without Ray."""
     snapshot_seconds: float = 60.0
@@ -92,29 +95,46 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
             be reached.
     """
     pin_threads()
+    watcher = Unwatched() if watcher is None else watcher
     scenario = order.scenario
     check(scenario)
     digest, sources = scenario_digest(scenario), sources_of(scenario)
-    unfinished: list[FoundRun] = []
-    if not order.new:
-        # The newest first; a change of the code beside the scenario makes another run, as one of the scenario does.
-        for found in reversed(find_run(order.out, digest)):
-            if found.sources != sources:
-                continue
-            if found.status in {"success", "partial"}:
-                return Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
-            unfinished.append(found)
+    finished, _ = _earlier(order, digest, sources)
+    if finished is not None:
+        return finished
     with ExitStack() as stack:
         jobs = order.jobs or 1
         if order.cluster is not None:
             if order.cluster.storage:
                 Storage(order.cluster.storage)
+            at = order.cluster.address
+            watcher.preparing("starting Ray" if at == LOCAL else f"connecting to the cluster at {at}")
             jobs = stack.enter_context(connected(order.cluster.address, order.jobs))
         check_outside(scenario, jobs, order.cluster is not None)
-        # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
-        run = unfinished[0].path if unfinished else _create(order, digest, sources)
-        stack.enter_context(RunLock(run))
-        return _Run(order, jobs, run, bool(unfinished), watcher or Unwatched()).go()
+        # The same command a second time, at the same moment, must find this run and not make another.
+        with FolderLock(order.out):
+            finished, unfinished = _earlier(order, digest, sources)
+            if finished is not None:
+                return finished
+            # An unfinished run of the same scenario is continued; if another process holds it, its lock says so.
+            run = unfinished or _create(order, digest, sources)
+            stack.enter_context(RunLock(run))
+        return _Run(order, jobs, run, unfinished is not None, watcher).go()
+
+
+def _earlier(order: Order, digest: str, sources: Mapping[str, str]) -> tuple[Outcome | None, Path | None]:
+    """An earlier run of the same scenario: how it ended if it is finished, else where it can be continued."""
+    unfinished: list[FoundRun] = []
+    # The newest first; a change of the code beside the scenario makes another run, as one of the scenario does.
+    for found in [] if order.new else reversed(find_run(order.out, digest)):
+        if found.sources != sources:
+            continue
+        if found.status not in {"success", "partial"}:
+            unfinished.append(found)
+        elif not order.again:
+            ended = Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
+            return ended, None
+    return None, unfinished[0].path if unfinished else None
 
 
 def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
@@ -181,7 +201,14 @@ class _Run:
         scenario, specs = self._order.scenario, self._specs
         finished = {row.episode for row in read_episodes(self._run)}
         if self._order.reuse:
-            finished |= self._adopt([s for s in specs if s.id not in finished])
+            try:
+                finished |= self._adopt([s for s in specs if s.id not in finished])
+            except KeyboardInterrupt:
+                reason = "stopped while known episodes were taken over; the same command again continues"
+                rows = read_episodes(self._run)
+                self._update(status="interrupted", reason=reason, ended=_now(), done=len(rows))
+                self._watcher.finished(self._run, "interrupted", reason)
+                raise
         missing = [s for s in specs if s.id not in finished]
         before = read_manifest(self._run).spent
         self._minutes = before.get("minutes", 0.0)
@@ -208,6 +235,7 @@ class _Run:
     def _adopt(self, missing: list[EpisodeSpec]) -> set[str]:
         """Take over what earlier runs have; claims that they did not make were not made in time."""
         manifest = read_manifest(self._run)
+        self._watcher.preparing("looking for episodes that earlier runs have")
         taken = reuse(self._run, missing, manifest)
         late = dict(manifest.late_claims)
         for name in dict.fromkeys(taken.values()):
@@ -243,9 +271,12 @@ class _Run:
 
     def _results(self, missing: list[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Run episodes; those that take answers of others from their tapes come after these."""
-        after = [s for s in missing if s.base and s.asks]
-        for wave in ([s for s in missing if s not in after] if after else missing, after):
-            if wave and not self._board.stopping:
+        bases = {s.id: s.base for s in self._specs if s.base and s.asks}
+        waves: dict[int, list[EpisodeSpec]] = {}
+        for spec in missing:
+            waves.setdefault(_depth(spec.id, bases), []).append(spec)
+        for _, wave in sorted(waves.items()):
+            if not self._board.stopping:
                 yield from self._executor(len(wave)).run(wave)
 
     def _executor(self, episodes: int) -> Executor:
@@ -311,6 +342,14 @@ def _carried(before: Mapping[str, float], run: Path, specs: list[EpisodeSpec]) -
                 usd += told.get("usd", 0.0)
     known = Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0))
     return Spent(max(asks, known.asks), max(tokens, known.tokens), max(usd, known.usd))
+
+
+def _depth(episode: str, bases: Mapping[str, str]) -> int:
+    """How many others come before an episode, each the base of the next."""
+    depth = 0
+    while episode in bases:
+        episode, depth = bases[episode], depth + 1
+    return depth
 
 
 def _verdict(rows: list[EpisodeRow], most: float) -> tuple[str, str]:

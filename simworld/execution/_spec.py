@@ -37,6 +37,8 @@ class EpisodeSpec:
     """Folder from which `module:Class` kinds are imported: the scenario's own."""
     base: str = ""
     """Id of the same episode without its interventions; empty if it has none."""
+    shared: int = 0
+    """So many of its first interventions the base has, too: after them it goes its own way."""
     snapshot_seconds: float = 60.0
     """Seconds between snapshots, if it asks nobody; 0 for none. No part of identity."""
 

@@ -59,6 +59,9 @@ class Plan:
 class Watcher(Protocol):
     """A display. It polls the board; it is never told of single ticks."""
 
+    def preparing(self, what: str) -> None:
+        """Something is done before the run begins that may take seconds."""
+
     def started(self, plan: Plan, board: Board) -> None:
         """The run begins."""
 
@@ -74,6 +77,9 @@ class Watcher(Protocol):
 
 class Unwatched:
     """Shows nothing."""
+
+    def preparing(self, what: str) -> None:
+        """Nothing."""
 
     def started(self, plan: Plan, board: Board) -> None:
         """Nothing."""

@@ -241,7 +241,11 @@ class Society:
     def intervene(self, change: Intervention) -> None:
         """Let a change take effect: first those who leave, then new minds, then parameters."""
         for role, members in change.without.items():
-            here = self.roster(role).present()
+            roster = self.roster(role)
+            here = roster.present()
+            if members is not None and len(members) and members[-1] >= roster.count:
+                there = f"accepted: 0 to {roster.count - 1}"
+                raise ContractError(f"an intervention takes out {role} {members[-1]}, who was never there; {there}")
             gone = here if members is None else np.intersect1d(members, here)
             if len(gone):
                 self.leave(role, gone)

@@ -10,6 +10,7 @@ from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_ep
 from simworld.recording._recorder import EpisodeRecorder
 from simworld.recording._run import (
     Environment,
+    FolderLock,
     FoundRun,
     Manifest,
     RunLock,
@@ -39,6 +40,7 @@ __all__ = [
     "EpisodeRecorder",
     "EpisodeRow",
     "EpisodeTables",
+    "FolderLock",
     "FoundRun",
     "Kept",
     "Link",

@@ -11,6 +11,7 @@ import re
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -137,8 +138,8 @@ class Manifest:
         try:
             waiting.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
             waiting.replace(run / _MANIFEST)
-        except OSError as error:
-            raise RunError(f"cannot write {run / _MANIFEST}: {error.strerror or error}") from error
+        except (OSError, UnicodeError) as error:
+            raise RunError(f"cannot write {run / _MANIFEST}: {getattr(error, 'strerror', None) or error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,32 @@ def find_run(out: Path, digest: str) -> list[FoundRun]:
         if manifest.digest == digest:
             found.append(FoundRun(run, manifest.status, is_locked(run), manifest.sources))
     return found
+
+
+class FolderLock:
+    """Held while a run is looked for and made in a folder; a context manager. Whoever comes second waits."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor = -1
+
+    def __enter__(self) -> FolderLock:
+        """Wait for the lock, and take it. Raises RunError if the folder cannot be made."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(self._folder, os.O_RDONLY)
+        except OSError as error:
+            raise RunError(f"cannot make {self._folder}: {error.strerror or error}") from error
+        # Some network file systems cannot lock folders: there only the run's own lock tells.
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give it back."""
+        os.close(self._descriptor)
 
 
 class RunLock:

@@ -7,7 +7,7 @@ import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from simworld.errors import ScenarioError
@@ -68,7 +68,9 @@ class Cell:
     places: Mapping[str, str] = field(repr=False, compare=False, default_factory=dict)
     """Line and key of each block, for messages: by ``world`` and ``roles.<role>.<index>``."""
     base: str = ""
-    """Digest of the same cell without its interventions; empty if it has none."""
+    """Digest of the cell that it is a fork of, the same with fewer interventions; empty if it has none."""
+    shared: int = 0
+    """How many of its first interventions that cell has, too."""
 
     @property
     def horizon(self) -> int:
@@ -202,7 +204,36 @@ def expand(
     lines += [line.ending(instead(r, list(roles))) for r, line in recorded.items() if r not in {*roles, *open_roles}]
     if not lines:
         lines += [source.line(problem) for problem in _without_effect(model, core, source)]
-    return [cell for cell, _ in made.values()], lines
+    return _twinned([cell for cell, _ in made.values()]), lines
+
+
+def _twinned(cells: list[Cell]) -> list[Cell]:
+    """Cells with interventions beside the cell that shares most of them: up to the next one both are the same."""
+    by_origin: dict[str, list[Cell]] = {}
+    for cell in cells:
+        by_origin.setdefault(cell.base or cell.digest, []).append(cell)
+    found = []
+    for cell in cells:
+        twins = [(_shared(cell, twin), twin) for twin in by_origin[cell.base or cell.digest] if twin is not cell]
+        shared, twin = max(twins, key=lambda pair: pair[0], default=(-1, cell))
+        found.append(replace(cell, base=twin.digest, shared=shared) if cell.base and shared >= 0 else cell)
+    return found
+
+
+def _shared(cell: Cell, twin: Cell) -> int:
+    """How many interventions both begin with; -1 if the twin is changed first: then it is the fork."""
+    own, others = ([json.dumps(one, sort_keys=True) for one in _changes(c)] for c in (cell, twin))
+    shared = next((n for n, (a, b) in enumerate(zip(own, others, strict=False)) if a != b), min(len(own), len(others)))
+    if shared == len(own):
+        return -1
+    ticks = [[int(str(one["at"])) for one in _changes(c)] for c in (cell, twin)]
+    return shared if shared == len(others) or ticks[1][shared] >= ticks[0][shared] else -1
+
+
+def _changes(cell: Cell) -> list[Mapping[str, object]]:
+    found = cell.resolved.get("interventions", [])
+    assert isinstance(found, list)
+    return found
 
 
 def _base(checker: Checker, core: Mapping[str, object]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -87,7 +88,10 @@ def _scaled(unit: float, bounds: Bounds) -> Value:
     low, high = bounds
     if isinstance(low, int) and isinstance(high, int):
         return int(low + unit * (high - low + 1))
-    return float(f"{low + unit * (high - low):.{_DIGITS}g}")
+    # A narrow range far from zero needs more of them to tell its points apart.
+    apart = max(abs(low), abs(high)) / (high - low)
+    digits = _DIGITS + max(0, math.floor(math.log10(apart)))
+    return float(f"{low + unit * (high - low):.{digits}g}")
 
 
 def _different(points: Sequence[Point]) -> list[Point]:

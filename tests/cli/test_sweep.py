@@ -70,6 +70,33 @@ def test_an_extended_sweep_runs_only_what_is_new_and_is_the_same_as_one_from_scr
     assert (other[0]["episodes"], other[0]["done"]) == (12, 6)
 
 
+def test_fresh_runs_a_finished_sweep_again_and_goes_on_with_one_that_is_not(here):
+    first = records(sweep(here, *OVER, "--display", "json"))
+    again = records(sweep(here, *OVER, "--fresh", "--display", "json"))
+    assert again[0]["run"] != first[0]["run"]
+    assert sum(r["event"] == "episode" for r in again) == 4
+    assert digests(here / str(first[0]["run"])) == digests(here / str(again[0]["run"]))
+
+
+def test_the_same_command_twice_at_once_makes_one_run(here):
+    command = [
+        sys.executable,
+        "-c",
+        "from simworld.cli import main; main()",
+        "run",
+        "small.yaml",
+        "--set",
+        "horizon=400",
+    ]
+    both = [subprocess.Popen(command, cwd=here, stderr=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(2)]
+    told = [one.communicate(timeout=120) for one in both]
+    assert len(list((here / "runs").iterdir())) == 1
+    # The second one is told who works on it, or finds it finished.
+    late = next((i for i, one in enumerate(both) if one.returncode), None)
+    said = b" in use by process " if late is not None else b"this scenario was run before"
+    assert any(said in part for one in told for part in one)
+
+
 def test_a_repeated_sweep_is_its_own_result(here):
     records(sweep(here, *OVER, "--display", "json"))
     again = sweep(here, *OVER)
@@ -144,6 +171,7 @@ def test_points_are_drawn_alike_every_time_and_within_their_ranges(here, method,
             "found 0.4 to 0.2; accepted: a range, low to high",
         ),
         (("--over", "roles.planner.rate=0.2,0.4"), "also set by"),
+        (("--over", "world.elasticity=0.2", "--over", "world.elasticity=0.4"), "world.elasticity: given twice"),
         (("--over", "world.elasticity=0.2,0.2"), "found 0.2 again; accepted: values that differ"),
     ],
 )

@@ -55,10 +55,10 @@ def simworld(here: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=120)
 
 
-def ran(here: Path, text: str, *more: str) -> Path:
+def ran(here: Path, text: str, *more: str, status: int = 0) -> Path:
     (here / "it.yaml").write_text(text)
     done = simworld(here, "run", "it.yaml", "--display", "json", *more)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == status, done.stderr
     return here / json.loads(done.stdout.splitlines()[0])["run"]
 
 
@@ -167,10 +167,66 @@ def test_worlds_change_their_parameters_and_members_leave_a_graph(tmp_path):
     assert fork_effects(open_run(one), ["cooperation"])[0].effect.n == 3
 
 
+def test_a_fork_of_forks_tells_of_the_latest_change_only(tmp_path):
+    run = ran(tmp_path, PLAIN)
+    first, effects = forked(tmp_path, run, "--at", "4", "--set", "roles.planner.rate=0.6")
+    assert effects[0]["effect"]["value"] != 0.0
+    _, nothing = forked(tmp_path, first, "--at", "6", "--set", "roles.planner.rate=0.6", "--arm", "base-fork")
+    assert [(e["variant"], e["effect"]["value"]) for e in nothing] == [("base-fork", 0.0)] * 2
+    second, both = forked(tmp_path, first, "--at", "6", "--set", "roles.planner.rate=0.1")
+    assert {e["variant"] for e in both} == {"base", "base-fork"}
+    assert set(open_run(second).table("episodes")["arm"]) == {"base", "base-fork", "base-fork2", "base-fork-fork2"}
+    for seed, base in links(second, "base-fork").items():
+        assert first_difference(base, links(second, "base-fork-fork2")[seed]) == 6
+
+
+def test_a_fork_keeps_the_interventions_that_an_arm_has_of_its_own(server, tmp_path):
+    text = ASKING.format(url=server.url) + (
+        "arms:\n  calm: {}\n  reform: {interventions: [{at: 3, set: {roles.planner.rate: 0.5}}]}\n"
+    )
+    run = ran(tmp_path, text)
+    asked = len(server.requests)
+    fork, effects = forked(tmp_path, run, "--at", "6", "--set", "roles.planner.rate=0.5", "--arm", "reform")
+    assert {e["effect"]["value"] for e in effects} == {0.0}
+    # The model samples, so the answers between the two changes must be those of the arm itself.
+    assert len(server.requests) == asked
+    assert simworld(tmp_path, "replay", str(fork)).stdout.startswith("identical: 4 episodes")
+
+
+def test_only_a_finished_run_is_forked_and_nothing_is_paid_twice(server, tmp_path):
+    run = ran(tmp_path, ASKING.format(url=server.url), "--set", "budget.asks=40", status=1)
+    asked = len(server.requests)
+    done = simworld(tmp_path, "fork", str(run), "--at", "3", "--set", "roles.planner.rate=0.5")
+    assert done.returncode == 2, done.stdout
+    assert "cannot be taken over as they were" in done.stderr
+    assert len(server.requests) == asked
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+
+
+def test_who_leaves_must_have_been_there_and_an_emptied_role_has_no_effect_of_zero(tmp_path):
+    run = ran(tmp_path, PLAIN)
+    done = simworld(tmp_path, "fork", str(run), "--at", "4", "--without", "worker:99")
+    assert done.returncode == 1
+    assert "worker 99, who was never there; accepted: 0 to 11" in done.stderr
+    _, effects = forked(tmp_path, run, "--at", "4", "--without", "worker")
+    assert {e["until"] for e in effects} == {3}
+    told = simworld(tmp_path, "fork", str(run), "--at", "4", "--without", "worker")
+    assert "no sample after tick 3" in told.stdout
+    assert "identical" not in told.stdout
+
+
+def test_a_measure_that_is_not_there_is_noticed_before_anything_is_run(tmp_path):
+    run = ran(tmp_path, PLAIN)
+    done = simworld(tmp_path, "fork", str(run), "--at", "4", "--without", "worker:1", "--measure", "mean_hour")
+    assert done.returncode == 2
+    assert "there is no measure 'mean_hour'" in done.stderr
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [
-        (("--at", "12"), "interventions.0.at: found 12; accepted: less than the horizon, which is 12"),
+        (("--at", "12"), "--at 12: found 12; accepted: less than the horizon, which is 12"),
         (("--at", "4", "--set", "world.elasticity=0.2"), "the world's 'elasticity' cannot change in mid-episode"),
         (("--at", "4", "--set", "horizon=20"), "horizon cannot change in mid-episode"),
         (("--at", "4", "--set", "roles.worker.count=3"), "the seats of role 'worker' cannot change in mid-episode"),
@@ -181,6 +237,9 @@ def test_worlds_change_their_parameters_and_members_leave_a_graph(tmp_path):
         (("--at", "4", "--without", "workers"), "there is no such role; did you mean 'worker'?"),
         (("--at", "4", "--without", "worker:a"), "accepted: ROLE, or ROLE:1,2 with numbers of members"),
         (("--at", "4", "--arm", "none"), "no arm 'none'; it has base"),
+        (("--at", "4", "--without", "worker:1", "--without", "worker:2"), "worker is given twice"),
+        (("--at", "4", "--set", "roles.planner.rate=0.1", "--set", "roles.planner.rate=0.2"), "given twice"),
+        (("--at", "4", "--replace", "planner=saez", "--replace", "planner=fixed"), "planner is given twice"),
     ],
 )
 def test_a_fork_that_cannot_be_made_is_one_line_and_nothing_is_written(tmp_path_factory, more, why):

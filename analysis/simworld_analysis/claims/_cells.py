@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,8 +40,9 @@ class Cells:
     over them, and two arms are compared at the same values of the sweep.
     """
 
-    def __init__(self, frame: pd.DataFrame) -> None:
-        """Take one row for each episode, as ``episode_values`` gives them."""
+    def __init__(self, frame: pd.DataFrame, unreached: Container[str] = ()) -> None:
+        """Take one row for each episode, as ``episode_values`` gives them; of some arms none may be over yet."""
+        self._unreached = unreached
         params = [name for name in frame.columns if name.startswith("param.")]
         rows = frame.drop_duplicates("variant")
         self._arms: dict[str, str] = dict(zip(rows["variant"], rows["arm"], strict=True))
@@ -86,6 +87,8 @@ class Cells:
         if label in self._arms:
             return [label]
         found = [variant for variant, arm in self._arms.items() if arm == label]
+        if not found and label in self._unreached:
+            raise ClaimError(f"no episode of {label} is over yet")
         if not found:
             known = ", ".join(self._arms) or "none (no episode has succeeded)"
             raise ClaimError(f"there is no arm {label!r}; the run has {known}")

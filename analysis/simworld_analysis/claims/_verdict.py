@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from simworld_analysis._open import Run
+from simworld_analysis._scenario import resolved_scenario
 from simworld_analysis._values import episode_values
 from simworld_analysis.claims._cells import Cells, Sample
 from simworld_analysis.grammar import Claim, ClaimError, parse_claim
@@ -77,12 +78,14 @@ def evaluate(run: Run, claims: Sequence[Claim]) -> list[Verdict]:
     frames: dict[str, pd.DataFrame] = {}
     samples: list[Sequence[Sample] | str] = []
     claims = [_resolved(claim, run) for claim in claims]
+    unfinished = run.manifest.get("done", 0) < run.manifest.get("episodes", 0)
+    unreached: Container[str] = resolved_scenario(run)[0].get("arms") or {} if unfinished else {}
     for claim in claims:
         key = repr((claim.measure, claim.at, sorted(claim.of.items())))
         try:
             if key not in frames:
                 frames[key] = episode_values(run, claim.measure, claim.at, **claim.of)
-            samples.append(_samples(frames[key], claim))
+            samples.append(_samples(frames[key], claim, unreached))
         except (ClaimError, ValueError) as error:
             samples.append(str(error))
     return judge(claims, samples)
@@ -122,8 +125,8 @@ def _at_share(claim: Claim, samples: Sequence[Sample] | str, share: float) -> Ve
     return _verdict(claim, samples, 1.0 - share * claim.alpha)
 
 
-def _samples(frame: pd.DataFrame, claim: Claim) -> list[Sample]:
-    cells = Cells(frame)
+def _samples(frame: pd.DataFrame, claim: Claim, unreached: Container[str]) -> list[Sample]:
+    cells = Cells(frame, unreached)
     if claim.relative_to is not None:
         cells.divide_by(claim.relative_to)
     if claim.expect.sort == "order":
