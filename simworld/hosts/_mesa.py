@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from mesa import DataCollector
 from pydantic import JsonValue
 
 from simworld.errors import ContractError
-from simworld.hosts._mesa_model import Asked, Clock, Dice, Kind, Kinds, column_of, declared, read
-from simworld.hosts._mesa_seats import Itself
-from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, World
+from simworld.hosts._mesa_model import Asked, Clock, Dice, Kind, Kinds, advance, column_of, declared, read
+from simworld.hosts._mesa_seats import Itself, MesaSeat
+from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, Value, World
+
+Taken: TypeAlias = Mapping[str, tuple[Array, Mapping[str, Array]]]
+"""Who decided what in a step: unique ids and action fields, by role."""
 
 _OWN = 0
 """Minds decide before the model steps,"""
@@ -96,6 +99,9 @@ class MesaWorld(World):
     def reset(self, turn: Turn) -> None:
         """Make the model with the episode's seed."""
         self._dice = Dice(turn.seed)
+        self._seed = turn.seed
+        self._history: list[tuple[str, Any]] = []
+        """All that was done to the model: what a copy does again."""
         with self._dice.rolled():
             self._model, self._simulator = self._declared.make(turn.seed)
         self._handed = {n: one for n, one in self._of.items() if one.seat is not None and turn.seats(n)}
@@ -104,6 +110,8 @@ class MesaWorld(World):
         """Unique ids of the agents that are there, in the model's order."""
         self._member: dict[str, dict[int, int]] = {name: {} for name in self._of}
         """Members by unique id."""
+        self._unique = {name: np.zeros(0, dtype=np.int64) for name in self._of}
+        """Every member's unique id."""
         self._agents: dict[str, dict[int, Any]] = {name: {} for name in self._of}
         """Mesa's agents by member, of roles that minds may decide for."""
         self._seen: dict[str, dict[str, Array]] = {
@@ -121,8 +129,8 @@ class MesaWorld(World):
         if one.seat is not None:
             for member in members.tolist():
                 agent = self._agents[role].get(member)
-                if agent is None or agent.model is None:
-                    continue
+                if agent is None:
+                    continue  # one that is gone is seen as it was
                 for name, value in one.seat.observe(agent).items():
                     if name not in seen:
                         raise ContractError(f"{type(one.seat).__name__}.observe: found {name!r}; declared: {[*seen]}")
@@ -133,6 +141,8 @@ class MesaWorld(World):
         """Let the model step with what was decided."""
         if moment.priority == _OWN:
             self._advance(moment.acts, turn)
+        elif not self._model.running:
+            turn.end()
 
     def on_event(self, name: str, payload: Payload, turn: Turn) -> None:  # noqa: ARG002
         """Let the model step; nobody decides anything."""
@@ -142,22 +152,27 @@ class MesaWorld(World):
         """These agents are removed from the model."""
         wanted = set(members.tolist())
         ids = {unique for unique, member in self._member[role].items() if member in wanted}
-        self._remove(role, ids)
+        self._taken_out(role, ids)
         self._ids[role] = self._ids[role][~np.isin(self._ids[role], list(ids))]
 
     # -- a step ----------------------------------------------------------------------------------------------------
 
     def _advance(self, decided: Mapping[str, Acts], turn: Turn) -> None:
-        with self._dice.rolled(), self._seated(decided):
-            if self._simulator is None:
-                self._model.step()
-            else:
-                self._simulator.run_for(1)
-        self._record(turn)
+        taken = {
+            name: (self._unique[name][acts.members], {f.name: acts.done[f.name] for f in acts.role.act})
+            for name, acts in decided.items()
+        }
+        self._history.append(("step", taken))
+        self._step(taken)
+        reported = self._record(turn)
         if self._model.running:
             self._schedule(turn)
-        else:
+        elif not reported:
             turn.end()
+
+    def _step(self, taken: Taken) -> None:
+        with self._dice.rolled(), self._seated(taken):
+            advance(self._model, self._simulator)
 
     def _schedule(self, turn: Turn) -> None:
         """The next step: when those have decided who decide, or by itself."""
@@ -169,14 +184,14 @@ class MesaWorld(World):
             turn.call(turn.tick + 1, "step")
 
     @contextmanager
-    def _seated(self, decided: Mapping[str, Acts]) -> Iterator[None]:
+    def _seated(self, taken: Taken) -> Iterator[None]:
         """Within, agents that minds decide for do what was decided where the model calls their method."""
         before = []
         for name, one in self._handed.items():
             assert one.seat is not None
             method = one.seat.method
             before.append((one.cls, method, one.cls.__dict__.get(method)))
-            setattr(one.cls, method, _Deciding(self, name, decided.get(name)).method())
+            setattr(one.cls, method, _decided(one.seat, taken.get(name)))
         try:
             yield
         finally:
@@ -185,8 +200,9 @@ class MesaWorld(World):
 
     # -- what is recorded ------------------------------------------------------------------------------------------
 
-    def _record(self, turn: Turn) -> None:
-        """Who is there now, and what is reported of the model and of them."""
+    def _record(self, turn: Turn) -> bool:
+        """Who is there now, and what is reported of the model and of them; whether anything is reported of them."""
+        reported = False
         model = self._model
         rows, typed = self._collect(turn)
         for name, one in self._of.items():
@@ -199,6 +215,8 @@ class MesaWorld(World):
             due = self._report(name, one, agents, rows, typed.get(one.cls, []))
             if len(due):
                 turn.wake(name, due, turn.tick, _AFTER)
+                reported = True
+        return reported
 
     def _collect(self, turn: Turn) -> tuple[Sequence[Any], Mapping[type[Any], Sequence[Any]]]:
         """Emit what the model reports, and hand on what it reports of agents, if it has collected in this step."""
@@ -223,11 +241,15 @@ class MesaWorld(World):
         before = self._ids[name]
         gone, new = np.setdiff1d(before, ids), np.setdiff1d(ids, before)
         if len(gone):
-            turn.leave(name, np.sort(np.array([self._member[name].pop(u) for u in gone.tolist()], dtype=np.int64)))
+            left = np.sort(np.array([self._member[name].pop(u) for u in gone.tolist()], dtype=np.int64))
+            for member in left.tolist():
+                self._agents[name].pop(member, None)
+            turn.leave(name, left)
         self._ids[name] = ids
         if not len(new):
             return
-        first = len(next(iter(self._seen[name].values()), ()))
+        first = len(self._unique[name])
+        self._unique[name] = np.concatenate([self._unique[name], new])
         self._member[name] |= dict(zip(new.tolist(), range(first, first + len(new)), strict=True))
         for field in one.role.obs:
             blank = np.full((len(new), *field.sizes), field.blank, dtype=field.numpy_dtype)
@@ -239,7 +261,7 @@ class MesaWorld(World):
             # Whoever is absent is no part of the model either.
             there = set(here.tolist())
             absent = {u for u in new.tolist() if self._member[name][u] not in there}
-            self._remove(name, absent)
+            self._taken_out(name, absent)
             self._ids[name] = ids[~np.isin(ids, list(absent))]
 
     def _report(self, name: str, one: Kinds, agents: Any, rows: Sequence[Any], typed: Sequence[Any]) -> Members:
@@ -263,37 +285,61 @@ class MesaWorld(World):
                 due = np.union1d(due, who)
         return np.sort(due)
 
-    def _remove(self, name: str, ids: set[int]) -> None:
+    def _taken_out(self, name: str, ids: set[int]) -> None:
+        self._history.append(("remove", (name, sorted(ids))))
+        self._remove(name, ids)
+        for unique in ids:
+            self._agents[name].pop(self._member[name].pop(unique, -1), None)
+
+    def _remove(self, name: str, ids: Collection[int]) -> None:
         with self._dice.rolled():
             for agent in list(self._model.agents_by_type.get(self._of[name].cls, ())):
                 if agent.unique_id in ids:
                     agent.remove()
-        for unique in ids:
-            self._agents[name].pop(self._member[name].pop(unique, -1), None)
+
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the model: most models hold functions that cannot be pickled."""
+        left_out = {"_model", "_simulator", "_agents", "_dice"}
+        return {name: value for name, value in self.__dict__.items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the model anew and let it do again what it did: the same seed and steps, the same state."""
+        self.__dict__.update(state)
+        if "_history" not in state:
+            return
+        self._dice = Dice(self._seed)
+        with self._dice.rolled():
+            self._model, self._simulator = self._declared.make(self._seed)
+        members = self._member
+        for what, told in self._history:
+            if what == "step":
+                self._step(told)
+            else:
+                self._remove(*told)
+        self._agents = {
+            name: {members[name][a.unique_id]: a for a in self._model.agents_by_type.get(one.cls, ())}
+            if one.seat is not None
+            else {}
+            for name, one in self._of.items()
+        }
 
 
-class _Deciding:
+def _decided(seat: MesaSeat, taken: tuple[Array, Mapping[str, Array]] | None) -> Callable[..., None]:
     """What stands in for the method of a class of agents while the model steps."""
+    places = {} if taken is None else {unique: i for i, unique in enumerate(taken[0].tolist())}
 
-    def __init__(self, world: MesaWorld, role: str, acts: Acts | None) -> None:
-        self._seat = world._of[role].seat
-        self._member = world._member[role]
-        self._acts = acts
-        self._place = {} if acts is None else {m: i for i, m in enumerate(acts.members.tolist())}
+    def decided(agent: Any, *_: Any, **__: Any) -> None:
+        """Do what was decided; one that decided nothing, because it waits for an answer, does nothing."""
+        place = places.get(agent.unique_id)
+        if place is not None and taken is not None:
+            action = {name: values[place] for name, values in taken[1].items()}
+            seat.act(agent, {n: v if getattr(v, "ndim", 0) else _plain(v) for n, v in action.items()})
 
-    def method(self) -> Any:
-        """The method."""
-
-        def decided(agent: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG001
-            """Do what was decided; one that decided nothing, because it waits for an answer, does nothing."""
-            place = self._place.get(self._member.get(agent.unique_id, -1))
-            if place is not None and self._acts is not None and self._seat is not None:
-                fields = self._acts.role.act
-                action = {f.name: self._acts.done[f.name][place] for f in fields}
-                self._seat.act(agent, {n: v if v.ndim else v.item() for n, v in _arrays(action).items()})
-
-        return decided
+    return decided
 
 
-def _arrays(values: Mapping[str, Any]) -> dict[str, Array]:
-    return {name: np.asarray(value) for name, value in values.items()}
+def _plain(value: Any) -> Value:
+    plain: Value = value.item() if isinstance(value, np.generic) else value
+    return plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copyreg
 import functools
 import importlib
 import inspect
@@ -17,7 +16,6 @@ from typing import Any, Literal, TypeAlias
 import mesa
 import numpy as np
 from mesa.experimental.devs import ABMSimulator, DEVSimulator
-from mesa.experimental.devs.eventlist import SimulationEvent
 
 from simworld.hosts._mesa_seats import MesaSeat
 from simworld.kernel import Array, Field, Role
@@ -128,8 +126,11 @@ def declared(asked: Asked) -> Declared:
     """
     make = _Maker(asked)
     with Dice(0).rolled():
-        model, _ = make(0)
+        model, simulator = make(0)
         seats = [_seat(name) for name in asked.seats]
+        if not _collected(model):
+            # Most models collect when they are made, some not before they have stepped.
+            advance(model, simulator)
         reporters, values = _model_values(model)
         report = dict(asked.report)
         kinds = _kinds(asked, model, report, seats)
@@ -208,12 +209,30 @@ def _seat(reference: str) -> MesaSeat:
     return seat
 
 
+def advance(model: Any, simulator: Any) -> None:
+    """One step of a model, or one unit of the time of what drives it."""
+    if simulator is None:
+        model.step()
+    else:
+        simulator.run_for(1)
+
+
+def _collected(model: Any) -> bool:
+    """Whether all that a model's collector reports has been reported once."""
+    collector = getattr(model, "datacollector", None)
+    if not isinstance(collector, mesa.DataCollector):
+        return True
+    agents = not collector.agent_reporters or collector._agent_records
+    typed = not collector.agenttype_reporters or collector._agenttype_records
+    return bool(agents and typed and all(collector.model_vars.values()))
+
+
 def _model_values(model: Any) -> tuple[list[str], dict[str, Any]]:
     """The model's reporters, and what each of them says now."""
     collector = getattr(model, "datacollector", None)
     if not isinstance(collector, mesa.DataCollector):
         return [], {}
-    if not any(collector.model_vars.values()) or (collector.agent_reporters and not collector._agent_records):
+    if not _collected(model):
         collector.collect(model)
     return list(collector.model_reporters), {k: v[-1] for k, v in collector.model_vars.items() if v}
 
@@ -273,13 +292,14 @@ def _column(name: str, values: Sequence[Any], kind: Kind | None) -> Field:
 
 
 def _as_array(values: Sequence[Any]) -> Array | None:
-    if not values:
+    # A list may have another length next time: it is told as text, a tuple or an array as a vector.
+    if not values or any(isinstance(value, list) for value in values):
         return None
     try:
         array = np.asarray(values)
     except ValueError:
         return None
-    return array if array.dtype.kind in "biuf" else None
+    return array if array.dtype.kind in "biuf" and array.size else None
 
 
 def column_of(told: Told, values: Sequence[Any], whose: str) -> Array:
@@ -332,20 +352,3 @@ def _word(text: str) -> str:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number | np.bool_) or value is None
-
-
-def _event(state: Mapping[str, Any], function: Callable[..., Any] | None) -> SimulationEvent:
-    event: SimulationEvent = SimulationEvent.__new__(SimulationEvent)
-    rebuilt = SimulationEvent(0, function or _event)
-    event.__dict__.update(state)
-    event.fn = rebuilt.fn if function is not None else None
-    return event
-
-
-def _reduced(event: SimulationEvent) -> tuple[Any, ...]:
-    state = {name: value for name, value in event.__dict__.items() if name != "fn"}
-    return (_event, (state, event.fn() if event.fn is not None else None))
-
-
-# Mesa's events hold weak references, which cannot be pickled; an episode can, so they are made anew.
-copyreg.pickle(SimulationEvent, _reduced)

@@ -67,7 +67,9 @@ class PettingZooWorld(World):
 
     def reset(self, turn: Turn) -> None:
         """Reset the environment with the episode's seed, seat its agents, and wake those whose turn it is."""
-        self._env = self._zoo.make()
+        self._env, self._seed = self._zoo.make(), turn.seed
+        self._taken: list[Any] = []
+        """Every step of the environment: what a copy does again."""
         # Cleared first: a parallel environment returns what is seen, one that goes turn by turn is asked.
         self._seen: dict[str, Any] = {}
         self._owed: dict[tuple[str, int], float] = {}
@@ -122,6 +124,7 @@ class PettingZooWorld(World):
                 actions[agent] = self._action(self._of[role], acts, at)
             else:
                 actions[agent] = idle(self._of[role], self._env, agent, self._seen[agent])
+        self._taken.append(actions)
         seen, rewards, terminated, truncated, _ = self._env.step(actions)
         self._seen.update(seen)
         done = [a for a in actions if terminated.get(a) or truncated.get(a)]
@@ -132,7 +135,7 @@ class PettingZooWorld(World):
 
     def _step_one(self, action: Any, turn: Turn) -> None:
         env = self._env
-        env.step(action)
+        self._act(action)
         rewards = dict(env.rewards)
         self._pay(rewards, turn)
         done = [a for a in env.agents if env.terminations[a] or env.truncations[a]]
@@ -140,7 +143,7 @@ class PettingZooWorld(World):
         if done:
             self._seen.update({a: env.observe(a) for a in done})
             while env.agents and (env.terminations[env.agent_selection] or env.truncations[env.agent_selection]):
-                env.step(None)
+                self._act(None)
             self._let_go(done, turn)
         if done or any(rewards.values()):
             self._emit(rewards, turn)
@@ -171,6 +174,26 @@ class PettingZooWorld(World):
             turn.end(truncated=self._cut)
         else:
             self._wake(turn, turn.tick + 1)
+
+    def _act(self, action: Any) -> None:
+        self._taken.append(action)
+        self._env.step(action)
+
+    # -- copies ----------------------------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """State without the environment: many cannot be copied, and some only seem to (they are made anew)."""
+        return {name: value for name, value in self.__dict__.items() if name != "_env"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make the environment anew and let it do again what it did: the same seed and steps, the same state."""
+        self.__dict__.update(state)
+        if "_taken" not in state:
+            return
+        self._env = self._zoo.make()
+        self._env.reset(seed=self._seed)
+        for action in self._taken:
+            self._env.step(action)
 
     # -- details ---------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def declared(env: str, args: str, api: Api, text: bool) -> Zoo:
     Raises:
         ValueError: There is none of that name, or it cannot be hosted.
     """
-    make, parallel = _maker(env, json.loads(args), api, text)
+    make, parallel = _maker(env, json.loads(args), api, text=False)
     try:
         one = make()
     except Exception as error:
@@ -68,6 +68,7 @@ def declared(env: str, args: str, api: Api, text: bool) -> Zoo:
             f"env {env!r} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
     try:
+        _check_env(one, text)
         parallel = hasattr(one, "step") and not hasattr(one, "agent_iter") if parallel is None else parallel
         groups = _groups(one)
         seats = tuple(_seats(name, agents, one, text) for name, agents in groups.items())
@@ -75,7 +76,16 @@ def declared(env: str, args: str, api: Api, text: bool) -> Zoo:
         raise ValueError(f"env {env!r}: {error}") from error
     finally:
         one.close()
-    return Zoo(parallel, seats, make)
+    return Zoo(parallel, seats, _maker(env, json.loads(args), api, text)[0])
+
+
+def _check_env(env: Any, text: bool) -> None:
+    """Raise ContractError if it cannot be hosted."""
+    if not hasattr(env, "possible_agents"):
+        raise ContractError("it does not say who may ever act (possible_agents), so nobody can be seated")
+    modes = env.metadata.get("render_modes", [])
+    if text and "ansi" not in modes:
+        raise ContractError(f"text: it renders no text; it renders {', '.join(modes) or 'nothing'}")
 
 
 def _maker(env: str, args: Mapping[str, Any], api: Api, text: bool) -> tuple[Callable[[], Any], bool | None]:

@@ -98,6 +98,11 @@ class Field:
         return self
 
     @property
+    def leavable(self) -> bool:
+        """An action field that whoever knows nothing of its world leaves to its default: a text, or "as it is" (nan)."""
+        return self.default is not None and (self.dtype == "str" or self.default != self.default)
+
+    @property
     def blank(self) -> Any:
         """What stands in an array where there is no value."""
         return {"bool": False, "int64": 0, "float64": np.nan, "str": ""}[self.dtype]

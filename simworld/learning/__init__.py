@@ -6,11 +6,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from simworld.learning._aec import SimworldAECEnv
     from simworld.learning._env import env
+    from simworld.learning._parallel import SimworldParallelEnv
+    from simworld.learning._single import SimworldEnv
 
-_MODULES = {"env": "_env"}
+_MODULES = {
+    "SimworldAECEnv": "_aec",
+    "SimworldEnv": "_single",
+    "SimworldParallelEnv": "_parallel",
+    "env": "_env",
+}
 
-__all__ = ["env"]
+__all__ = ["SimworldAECEnv", "SimworldEnv", "SimworldParallelEnv", "env"]
 
 
 def __getattr__(name: str) -> object:

@@ -25,13 +25,14 @@ class RoleSpaces:
 
     Numbers are Boxes of float32 (a single one of shape (1,)), whole numbers between bounds Discrete (or MultiDiscrete),
     truth values Discrete(2) (or MultiBinary). A number that may be missing comes with ``<name>_known``; nan is told as
-    0. Texts are left out.
+    0. Texts are left out, and so are
+    action fields that may be left as they are (a default of nan).
     """
 
     def __init__(self, role: Role) -> None:
         self.role = role
         self._seen = [f for f in role.obs if f.dtype != "str"]
-        self._done = [f for f in role.act if f.dtype != "str" or f.default is None]
+        self._done = [f for f in role.act if not f.leavable]
         if not self._seen or not self._done:
             lacking = "sees no numbers" if not self._seen else "decides nothing"
             raise ContractError(f"role {role.name!r} {lacking}: it cannot be played from outside")

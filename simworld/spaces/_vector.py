@@ -136,13 +136,13 @@ class ActionVector:
 
     @staticmethod
     def of(role: Role) -> ActionVector:
-        """That of a sized role; what has a default and cannot be told by numbers is left to its default.
+        """That of a sized role; what may be left as it is, is left to its default.
 
         Raises:
             ContractError: An action field can be decided neither as a choice nor as an amount.
         """
         masks = {f.masks: f.name for f in role.obs if f.masks}
-        parts = tuple(_done(role, f, masks.get(f.name, "")) for f in role.act if f.dtype != "str" or f.default is None)
+        parts = tuple(_done(role, f, masks.get(f.name, "")) for f in role.act if not f.leavable)
         if not parts:
             raise ContractError(f"role {role.name!r} decides nothing: there is nothing to learn")
         return ActionVector(parts)

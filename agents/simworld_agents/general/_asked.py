@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, cast
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Action, Agent, Field, Json, Role, Seat, Value
-from simworld_agents.general._words import declared, holding, legal, schema, seen_lines, shown
+from simworld_agents.general._words import decided, declared, holding, legal, schema, seen_lines, shown
 from simworld_agents.prompts import Prompt
 
 _FOLDER = Path(__file__).parent / "prompts"
@@ -50,12 +50,12 @@ class LlmAgent(Agent):
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Ask what to do."""
         role = seat.role
-        allowed = {field.name: legal(role, field, seen) for field in role.act}
+        allowed = {field.name: legal(role, field, seen) for field in decided(role)}
         answer = await seat.ask.model(self._content(seat, seen, allowed))
         said = cast("Mapping[str, Any]", answer.value)
         seat.show(thought=str(said.get("thought") or "")[:_LONGEST_THOUGHT])
-        done = {field.name: _value(field, said[field.name]) for field in role.act}
-        told = ", ".join(f"{f.name} {shown(f, done[f.name])}" for f in role.act)
+        done = {field.name: _value(field, said[field.name]) for field in decided(role)}
+        told = ", ".join(f"{f.name} {shown(f, done[f.name])}" for f in decided(role))
         self._past = (*self._past, f"at tick {seat.tick}: {told}")[-self.window :] if self.window else ()
         return done
 
@@ -67,14 +67,14 @@ class LlmAgent(Agent):
             who=f"{role.name} {seat.member}",
             persona=self.persona,
             task=self.task,
-            fields=[declared(field) for field in role.act],
+            fields=[declared(field) for field in decided(role)],
             goal=self.goal,
         )
         told = [f"{name} one of {values}" for name, values in allowed.items() if values is not None]
-        form = ", ".join(f'"{field.name}": ...' for field in role.act)
+        form = ", ".join(f'"{field.name}": ...' for field in decided(role))
         user = TURN.render(past=self._past, seen=seen_lines(role, seen), legal="; ".join(told), form=form)
-        forms: dict[str, Json] = {field.name: schema(field, allowed[field.name]) for field in role.act}
-        fallback: dict[str, Json] = {field.name: holding(field, allowed[field.name]) for field in role.act}
+        forms: dict[str, Json] = {field.name: schema(field, allowed[field.name]) for field in decided(role)}
+        fallback: dict[str, Json] = {field.name: holding(field, allowed[field.name]) for field in decided(role)}
         return {
             "model": self.model,
             "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
@@ -107,7 +107,7 @@ class PersonAgent(Agent):
 
     def check(self, role: Role) -> None:
         """One value at a time can be asked for."""
-        for field in role.act:
+        for field in decided(role):
             if field.sizes:
                 raise ValueError(f"a person cannot be asked for {field.name!r}, an array of shape {field.sizes}")
 
@@ -116,7 +116,7 @@ class PersonAgent(Agent):
         role = seat.role
         context: dict[str, Json] = {f.name: shown(f, seen[f.name]) for f in role.obs if not f.masks}
         done: dict[str, Value] = {}
-        for field in role.act:
+        for field in decided(role):
             allowed = legal(role, field, seen)
             content: dict[str, Json] = {
                 "question": self.question or declared(field),

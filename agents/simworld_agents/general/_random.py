@@ -12,13 +12,13 @@ from simworld.kernel import Array, Cohort, Field, Role, Seats
 class Random(Cohort):
     """Plays at random: uniformly between bounds, or normally distributed without; of masked values one that is allowed.
 
-    What has a default and no bounds is left to its default.
+    What may be left as it is (a default of nan, or a text with one) is left so.
     """
 
     def check(self, role: Role) -> None:
         """Texts cannot be drawn."""
         for field in role.act:
-            if field.dtype == "str" and field.default is None:
+            if field.dtype == "str" and not field.leavable:
                 raise ValueError(f"random cannot make up the text {field.name!r}")
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
@@ -28,7 +28,7 @@ class Random(Cohort):
         for field in seats.role.act:
             if field.name in masks:
                 done[field.name] = _allowed(field, seats, masks[field.name])
-            elif field.default is None or field.bounded or field.dtype == "bool":
+            elif not field.leavable:
                 done[field.name] = _any(field, seats)
         return done
 

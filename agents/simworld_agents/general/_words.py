@@ -14,6 +14,11 @@ _MOST = 64
 """So many numbers of a field are written out; of longer ones the first."""
 
 
+def decided(role: Role) -> tuple[Field, ...]:
+    """What a role decides, but for what may be left as it is."""
+    return tuple(field for field in role.act if not field.leavable)
+
+
 def declared(field: Field) -> str:
     """What an action field is: name, kind, bounds, meaning."""
     told = f"{field.name}: {_kind(field)}"
