@@ -2,7 +2,7 @@
 
 from simworld.dashboard._claims import render_claims
 from simworld.dashboard._displays import Display, LiveDisplay, make_display
-from simworld.dashboard._live import Progress, View, render_view
+from simworld.dashboard._live import Progress, View, render_view, sparkline
 from simworld.dashboard._render import interval, number, render_summary
 from simworld.dashboard._summary import Difference, Summary, summarise
 
@@ -19,5 +19,6 @@ __all__ = [
     "render_claims",
     "render_summary",
     "render_view",
+    "sparkline",
     "summarise",
 ]

@@ -8,10 +8,11 @@ from simworld.execution._follow import follow
 from simworld.execution._fork import Change, forked
 from simworld.execution._outside import Outside
 from simworld.execution._plan import check, prompts_of
-from simworld.execution._ray import Cluster
+from simworld.execution._ray import Cluster, connected
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
 from simworld.execution._reuse import known_episodes, missing_bases
 from simworld.execution._run import Order, Outcome, execute
+from simworld.execution._sources import keep_sources, sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
 
@@ -35,13 +36,16 @@ __all__ = [
     "build_interventions",
     "build_society",
     "check",
+    "connected",
     "execute",
     "follow",
     "forked",
+    "keep_sources",
     "known_episodes",
     "missing_bases",
     "prompts_of",
     "read_tape_of",
     "replay_run",
     "run_episode",
+    "sources_of",
 ]

@@ -99,7 +99,7 @@ class Field:
 
     @property
     def leavable(self) -> bool:
-        """An action field that whoever knows nothing of its world leaves to its default: a text, or "as it is" (nan)."""
+        """An action field that whoever does not know its world leaves to its default: a text, or "as it is" (nan)."""
         return self.default is not None and (self.dtype == "str" or self.default != self.default)
 
     @property

@@ -92,12 +92,19 @@ class Stage:
         self.kernel = Kernel(world, seating, seed, self.part.cell.horizon)
         self._changes = deque(changes)
         self.ear = _Ear(self.part.roles)
-        broker = None
-        if self.part.asks:
-            self._outside = self._outside or Outside.of(self.part.scenario)
-            broker = Broker(self._outside.gateway(self.part.resolved, seed))
-        self.kernel.attach(self.ear, broker)
+        self.kernel.attach(self.ear, self._broker(seed))
         self.moment = self._next()
+
+    @staticmethod
+    def inside(part: Part, kernel: Kernel, changes: Sequence[Intervention], seed: int) -> Stage:
+        """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
+        stage = Stage(part)
+        stage.kernel, stage.ear, stage._changes = kernel, _Ear(part.roles), deque(changes)
+        kernel.attach(stage.ear, stage._broker(seed))
+        if stage._next() is not None:
+            raise ContractError("a learner has no mind")
+        stage.close()
+        return stage
 
     def act(self, outer: Outer) -> None:
         """Let the learners who are due act, and run to the next moment in which one is.
@@ -130,6 +137,12 @@ class Stage:
         if self._outside is not None:
             self._outside.close()
             self._outside = None
+
+    def _broker(self, seed: int) -> Broker | None:
+        if not self.part.asks:
+            return None
+        self._outside = self._outside or Outside.of(self.part.scenario)
+        return Broker(self._outside.gateway(self.part.resolved, seed))
 
     def _next(self) -> Moment | None:
         kernel, finish = self.kernel, self.kernel.finish

@@ -243,6 +243,8 @@ class FolderLock:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._descriptor = os.open(self._folder, os.O_RDONLY)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise RunError(f"cannot make {self._folder}: it, or a folder above it, is a file") from error
         except OSError as error:
             raise RunError(f"cannot make {self._folder}: {error.strerror or error}") from error
         # Some network file systems cannot lock folders: there only the run's own lock tells.

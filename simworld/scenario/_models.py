@@ -257,6 +257,35 @@ class InterventionBlock(BaseModel):
     """Who leaves, by role: numbers of members, or all."""
 
 
+class TrainBlock(BaseModel):
+    """Which seats learn, and how; ``simworld train`` trains policies for them."""
+
+    model_config = _CLOSED
+
+    learners: Annotated[list[Dotted], Field(min_length=1)]
+    """Roles, or groups of a role as in player.0, whose seats learn; their minds in the scenario are not used."""
+    algo: Word = "PPO"
+    """Which algorithm of RLlib."""
+    steps: Annotated[int, Field(ge=1)] = 50_000
+    """Decisions of learners in one training."""
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How many trainings, each from another seed."""
+    policies: Literal["shared", "separate"] = "shared"
+    """One network for all learners of a role, or one for each."""
+    hidden: list[Annotated[int, Field(ge=1, le=4096)]] = [64, 64]
+    """Units of each hidden layer."""
+    activation: Literal["tanh", "relu"] = "tanh"
+    """Of the hidden layers."""
+    environments: Annotated[int, Field(ge=1, le=64)] = 4
+    """Episodes that go side by side while samples are taken."""
+    evaluate_every: Annotated[int, Field(ge=1)] = 2
+    """Iterations between evaluations on the scenario's own seeds, which no training sees."""
+    arm: str = ""
+    """In which arm; the first if it is left out."""
+    settings: dict[str, Value] = {}
+    """Whatever else the algorithm's ``training()`` takes, such as lr, gamma or train_batch_size_per_learner."""
+
+
 class Core(BaseModel):
     """What determines an episode besides its seed; arms and sweeps may set these keys."""
 
@@ -307,6 +336,8 @@ class ScenarioFile(Core):
     """How many faults a run may have."""
     claims: list[ClaimBlock] = []
     """Statements that the run must bear out."""
+    train: TrainBlock | None = None
+    """Which seats ``simworld train`` trains policies for, and how."""
 
     @model_validator(mode="after")
     def _seeds_fit(self) -> ScenarioFile:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
+from simworld.spaces._mind import NetworkMind
 from simworld.spaces._network import Activation, Layer, Network, dense
 from simworld.spaces._vector import ActionVector, ObservationVector
 
@@ -24,6 +25,7 @@ __all__ = [
     "Foreign",
     "Layer",
     "Network",
+    "NetworkMind",
     "ObservationVector",
     "RoleSpaces",
     "dense",

@@ -49,6 +49,8 @@ class Network:
     layers: tuple[Layer, ...]
     about: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: plain data."""
+    squashed: bool = False
+    """Amounts are the hyperbolic tangent of what it gives (and draws)."""
 
     @property
     def logits(self) -> int:
@@ -63,7 +65,8 @@ class Network:
 
     def best(self, outputs: FloatArray, allowed: Array | None = None) -> dict[str, Array]:
         """The action fields that it finds best; ``allowed`` masks the values of its one choice."""
-        return self.done.done(self._chosen(self._masked(outputs, allowed)), self._means(outputs))
+        means = self._means(outputs)
+        return self.done.done(self._chosen(self._masked(outputs, allowed)), np.tanh(means) if self.squashed else means)
 
     def drawn(
         self, outputs: FloatArray, allowed: Array | None, uniform: Array, normal: Array | None
@@ -84,7 +87,7 @@ class Network:
         if normal is not None:
             spread = outputs[:, self.logits + self.done.amounts :]
             amounts = amounts + np.exp(spread.astype(np.float64)) * normal
-        return self.done.done(chosen, amounts)
+        return self.done.done(chosen, np.tanh(amounts) if self.squashed else amounts)
 
     def misfit(self, role: Role) -> str:
         """What keeps it from deciding for a role; empty if nothing does."""
@@ -106,6 +109,7 @@ class Network:
             "seen": self.seen.as_data(),
             "done": self.done.as_data(),
             "activations": [layer.activation for layer in self.layers],
+            "squashed": self.squashed,
             "about": dict(self.about),
         }
         arrays = {f"weight{i}": layer.weight for i, layer in enumerate(self.layers)}
@@ -132,7 +136,7 @@ class Network:
             raise ValueError(f"{path} holds no trained policy ({type(error).__name__})") from error
         if data["format"] != _FORMAT:
             raise ValueError(f"{path}: format {data['format']}; accepted: {_FORMAT}")
-        return Network(seen, done, layers, data["about"])
+        return Network(seen, done, layers, data["about"], data["squashed"])
 
     def _masked(self, outputs: FloatArray, allowed: Array | None) -> FloatArray:
         logits = outputs[:, : self.logits]

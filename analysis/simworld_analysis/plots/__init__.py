@@ -12,7 +12,7 @@ from simworld_analysis.plots._data import Bands, bands
 from simworld_analysis.plots._distribution import distribution
 from simworld_analysis.plots._network import network
 from simworld_analysis.plots._over_time import column_over_time, over_time
-from simworld_analysis.plots._style import MOST_VARIANTS
+from simworld_analysis.plots._style import MOST_VARIANTS, plain_figure
 from simworld_analysis.plots._svg import figure_svg
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "members_with",
     "network",
     "over_time",
+    "plain_figure",
 ]

@@ -83,6 +83,16 @@ def new_figure(width: float, height: float, constrained: bool = True) -> Figure:
     return figure
 
 
+def plain_figure(x: str, y: str) -> tuple[Figure, Axes, str]:
+    """An empty figure with named axes, and the colour of what is drawn in it."""
+    with style():
+        figure = new_figure(6.0, 3.2)
+        axes = figure.add_subplot()
+        axes.set_xlabel(x)
+        axes.set_ylabel(y)
+    return figure, axes, HUES[0]
+
+
 def colours(labels: Sequence[str]) -> dict[str, str]:
     """A colour for each label: grey for the first of several, one hue for all that are too many to tell apart."""
     if len(labels) == 1:

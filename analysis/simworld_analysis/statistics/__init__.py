@@ -5,7 +5,13 @@ choices: which interval at which number of episodes, paired wherever seeds agree
 """
 
 from simworld_analysis.statistics._effects import cliffs_delta, cohens_dz, hedges_g
-from simworld_analysis.statistics._intervals import Estimate, mean_interval, paired, rate_interval
+from simworld_analysis.statistics._intervals import (
+    Estimate,
+    interquartile_mean,
+    mean_interval,
+    paired,
+    rate_interval,
+)
 from simworld_analysis.statistics._sequential import Look, SequentialDesign, episodes_for
 from simworld_analysis.statistics._tests import holm, holm_levels, permutation, wilcoxon
 
@@ -19,6 +25,7 @@ __all__ = [
     "hedges_g",
     "holm",
     "holm_levels",
+    "interquartile_mean",
     "mean_interval",
     "paired",
     "permutation",

@@ -72,6 +72,31 @@ def mean_interval(values: npt.ArrayLike, level: float = 0.95) -> Estimate:
     return Estimate(mean, low, high, n, level, "BCa bootstrap")
 
 
+def interquartile_mean(values: npt.ArrayLike, level: float = 0.95) -> Estimate:
+    """The mean of the middle half of some trainings, with the percentile interval of their bootstrap.
+
+    Args:
+        values: One number for each training, shape (n,); nan is left out.
+        level: Coverage, between 0 and 1.
+
+    Source: Agarwal et al. (2021), "Deep reinforcement learning at the edge of the statistical precipice", section 4.3;
+    with the few trainings that one has, the interval is rough.
+    """
+    x = np.asarray(values, dtype=np.float64).ravel()
+    x = np.sort(x[~np.isnan(x)])
+    n = len(x)
+    if not n:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0, level, "needs a training")
+    cut = n // 4
+    value = float(x[cut : n - cut].mean())
+    if n < 2:
+        return Estimate(value, float("nan"), float("nan"), n, level, "needs two trainings")
+    chance = np.random.Generator(np.random.Philox(key=n))
+    drawn = np.sort(x[chance.integers(0, n, size=(_RESAMPLES, n))], axis=1)
+    low, high = np.quantile(drawn[:, cut : n - cut].mean(axis=1), [0.5 - level / 2.0, 0.5 + level / 2.0])
+    return Estimate(value, float(low), float(high), n, level, "interquartile mean, bootstrap")
+
+
 def paired(one: Mapping[int, float], other: Mapping[int, float], level: float = 0.95) -> Estimate:
     """The mean difference one - other over the keys (seeds) that both have."""
     shared = sorted(one.keys() & other.keys())

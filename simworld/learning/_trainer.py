@@ -1,0 +1,304 @@
+"""One training, from one seed: RLlib learns, held-out seeds are played in our kernel, checkpoints are kept."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from simworld.errors import RunError, ScenarioError
+from simworld.kernel import Group, Kernel
+from simworld.learning._extract import network_of
+from simworld.learning._metrics import Metrics
+from simworld.learning._stage import Part, Stage
+from simworld.scenario import load
+from simworld.spaces import ActionVector, Network, NetworkMind, ObservationVector
+from simworld.threads import pin_threads
+
+_APART = 1_000_000
+"""Seeds of episodes of two trainings, and of those of the scenario, are so far apart."""
+_ENV = "simworld"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training: plain data, which a worker process gets."""
+
+    run: Path
+    """The run directory, absolute."""
+    seed: int
+    """Number of the training."""
+    import_from: str
+
+    @property
+    def name(self) -> str:
+        """What the tables and files call it."""
+        return f"seed-{self.seed:03d}"
+
+
+def train_one(job: Job) -> str:
+    """Train from one seed until its steps are done; goes on from its checkpoint. Says how it ended.
+
+    Returns:
+        ``done``, or ``stopped`` if that was asked for.
+
+    Raises:
+        ScenarioError: RLlib does not accept a setting.
+        RunError: What was trained cannot be read.
+    """
+    pin_threads()
+    trainer = _Trainer(job)
+    try:
+        return trainer.train()
+    finally:
+        trainer.close()
+
+
+class _Trainer:
+    def __init__(self, job: Job) -> None:
+        import torch  # noqa: PLC0415
+
+        torch.set_num_threads(1)
+        self._job = job
+        scenario = load(job.run / "resolved.yaml", import_from=job.import_from)
+        assert scenario.model.train is not None
+        self._block = scenario.model.train
+        self._part = Part(scenario, self._block.learners, self._block.arm)
+        self._stage = Stage(self._part)
+        self._stage.reset(scenario.model.seed)
+        self._seeds: Sequence[int] = scenario.seeds
+        self._checkpoint = job.run / "checkpoints" / job.name
+        self._before = _steps_of(self._checkpoint)
+        self._algo = self._built()
+        if self._before is not None:
+            self._algo.restore_from_path(str(self._checkpoint))
+        self._metrics = Metrics(job.run, job.name, -1 if self._before is None else self._before[0])
+        self._begun = time.monotonic()
+
+    def train(self) -> str:
+        """Iterate, evaluate, keep."""
+        iteration, steps = self._before or (0, 0)
+        if self._before is None:
+            self._evaluate(0, 0)
+        while steps < self._block.steps:
+            if _asked_to_stop(self._job.run):
+                return "stopped"
+            result = self._algo.train()
+            iteration += 1
+            told = result["env_runners"]
+            steps += int(sum(told["num_agent_steps_sampled"].values()))
+            seconds = time.monotonic() - self._begun
+            self._metrics.add(
+                "training",
+                [
+                    self._row(iteration, steps)
+                    | {"return": _number(told.get("episode_return_mean")), "seconds": seconds}
+                ],
+            )
+            if iteration % self._block.evaluate_every == 0 or steps >= self._block.steps:
+                self._evaluate(iteration, steps)
+                self._keep(iteration, steps)
+        return "done"
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self._metrics.close()
+        self._algo.stop()
+        # RLlib makes a folder for logs that it does not write here.
+        shutil.rmtree(self._algo.logdir, ignore_errors=True)
+        self._stage.close()
+
+    def _row(self, iteration: int, steps: int) -> dict[str, Any]:
+        return {"episode": self._job.name, "training_seed": self._job.seed, "iteration": iteration, "steps": steps}
+
+    def _evaluate(self, iteration: int, steps: int) -> None:
+        """Play the scenario's own seeds with what was learned, in the kernel and without RLlib."""
+        networks = self.networks(iteration, steps)
+        rows = []
+        for seed in self._seeds:
+            value = _played(self._part, networks, seed)
+            rows.append(self._row(iteration, steps) | {"seed": seed, "return": value})
+        self._metrics.add("evaluation", rows)
+
+    def networks(self, iteration: int, steps: int) -> dict[str, Network]:
+        """What was learned so far, by policy."""
+        from simworld import __version__  # noqa: PLC0415
+
+        about = {
+            "algorithm": self._block.algo,
+            "training_seed": self._job.seed,
+            "iteration": iteration,
+            "steps": steps,
+            "learners": list(self._block.learners),
+            "simworld": __version__,
+        }
+        found = {}
+        for policy, role in self._policies().items():
+            sized = self._stage.role(role)
+            seen, done = ObservationVector.of(sized), ActionVector.of(sized)
+            module = self._algo.get_module(policy)
+            found[policy] = network_of(module, seen, done, self._block.activation, about | {"role": role})
+        return found
+
+    def _keep(self, iteration: int, steps: int) -> None:
+        """Keep a checkpoint to go on from, and the policies, each by renaming."""
+        waiting = self._checkpoint.with_suffix(".tmp")
+        shutil.rmtree(waiting, ignore_errors=True)
+        self._algo.save_to_path(str(waiting))
+        (waiting / "steps").write_text(f"{iteration} {steps}\n", encoding="utf-8")
+        old = self._checkpoint.with_suffix(".old")
+        shutil.rmtree(old, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            self._checkpoint.rename(old)
+        waiting.rename(self._checkpoint)
+        shutil.rmtree(old, ignore_errors=True)
+        folder = self._job.run / "policies"
+        folder.mkdir(exist_ok=True)
+        for policy, network in self.networks(iteration, steps).items():
+            unfinished = folder / f"{policy}-{self._job.name}.tmp"
+            network.save(unfinished)
+            unfinished.replace(folder / f"{policy}-{self._job.name}.npz")
+
+    def _policies(self) -> dict[str, str]:
+        """Roles by policy: one for each role, or for each learner."""
+        found = {}
+        for role in self._part.roles:
+            if self._block.policies == "shared":
+                found[role] = role
+            else:
+                found |= {f"{role}_{member}": role for member in self._stage.members(role)}
+        return found
+
+    def _built(self) -> Any:
+        from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig  # noqa: PLC0415
+        from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec  # noqa: PLC0415
+        from ray.rllib.core.rl_module.rl_module import RLModuleSpec  # noqa: PLC0415
+        from ray.tune.registry import get_trainable_cls, register_env  # noqa: PLC0415
+
+        from simworld.learning._rllib_env import VectorEnv  # noqa: PLC0415
+
+        block, policies = self._block, self._policies()
+        shared = block.policies == "shared"
+        first = self._part.scenario.model.seed + _APART * (self._job.seed + 1) + (self._before or (0, 0))[1]
+        # RLlib copies what makes an environment: it may hold nothing of this object. Each has seeds of its own.
+        part, stride, places = self._part, block.environments, itertools.count()
+        register_env(_ENV, lambda _: VectorEnv(part, first + next(places), stride))
+        model = DefaultModelConfig(fcnet_hiddens=list(block.hidden), fcnet_activation=block.activation)
+        masked = {p: bool(ActionVector.of(self._stage.role(role)).mask) for p, role in policies.items()}
+        specs = {policy: RLModuleSpec(model_config=model, **_masking(masked[policy])) for policy in policies}
+        config = (
+            get_trainable_cls(block.algo)  # type: ignore[no-untyped-call]
+            .get_default_config()
+            .environment(_ENV, disable_env_checking=True)
+            .framework("torch")
+            .multi_agent(
+                policies=set(policies),
+                policy_mapping_fn=lambda agent, _, **__: agent.rpartition("_")[0] if shared else agent,
+            )
+            .rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=specs))
+            .env_runners(num_env_runners=0, num_envs_per_env_runner=block.environments)
+            .learners(num_learners=0, num_gpus_per_learner=0)
+            .debugging(seed=self._job.seed, log_level="ERROR")
+        )
+        try:
+            config.training(**block.settings)
+            return config.build_algo()
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split("To suppress all")[0].split())
+            raise ScenarioError(f"train: {block.algo} does not accept these settings: {reason}") from error
+
+
+def _masking(masked: bool) -> dict[str, Any]:
+    """The module of RLlib that takes no action which is not allowed, where some are not."""
+    if not masked:
+        return {}
+    from ray.rllib.examples.rl_modules.classes.action_masking_rlm import (  # noqa: PLC0415
+        ActionMaskingTorchRLModule,
+    )
+
+    return {"module_class": ActionMaskingTorchRLModule}
+
+
+def _played(part: Part, networks: Mapping[str, Network], seed: int) -> float:
+    """What a learner earns in an episode in which all of them do what their networks find best."""
+    world, seating, changes = part.society()
+    for role, place in part.outer:
+        groups = list(seating[role])
+        mind = NetworkMind(networks[role]) if role in networks else _Each(networks)
+        groups[place] = Group(mind, groups[place].count, "policy")
+        seating[role] = groups
+    stage = Stage.inside(part, Kernel(world, seating, seed, part.cell.horizon), changes, seed)
+    total, count = 0.0, 0
+    for role in part.roles:
+        members = stage.members(role)
+        total += float(stage.ear.earned[role][members].sum())
+        count += len(members)
+    return total / max(1, count)
+
+
+class _Each(NetworkMind):
+    """Each member has a network of its own."""
+
+    def __init__(self, networks: Mapping[str, Network]) -> None:
+        self._minds = {name: NetworkMind(network) for name, network in networks.items()}
+
+    def check(self, role: Any) -> None:
+        """Every network fits its role: it was made for it."""
+
+    def act(self, seen: Any, seats: Any) -> Any:
+        """One after the other: there are few."""
+        shared = {f.name for f in seats.role.obs if f.shared}
+        parts = []
+        for place, member in enumerate(seats.members.tolist()):
+            network = self._minds[f"{seats.role.name}_{member}"]._network
+            one = {name: v if name in shared else v[place : place + 1] for name, v in seen.items()}
+            outputs = network.outputs(network.seen.told(one, 1))
+            parts.append(network.best(outputs, one[network.done.mask] if network.done.mask else None))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _steps_of(checkpoint: Path) -> tuple[int, int] | None:
+    """Iterations and steps of a checkpoint; None if there is none."""
+    for folder in (checkpoint, checkpoint.with_suffix(".old")):
+        try:
+            iteration, steps = (folder / "steps").read_text(encoding="utf-8").split()
+            if folder != checkpoint:
+                folder.rename(checkpoint)
+            return int(iteration), int(steps)
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _asked_to_stop(run: Path) -> bool:
+    """Whether the run is to stop; waits while it is paused."""
+    while True:
+        try:
+            wish = (run / "control").read_text(encoding="utf-8")
+        except (OSError, UnicodeError):
+            return False
+        if wish != "pause":
+            return wish == "stop"
+        time.sleep(0.5)
+
+
+def _number(value: object) -> float:
+    return float("nan") if value is None else float(value)  # type: ignore[arg-type]
+
+
+def require_torch() -> None:
+    """Raise RunError, and say how to get it, unless torch is there."""
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if find_spec("torch") is None:
+        raise RunError("training needs torch, which is not installed: pip install 'simworld[train]'")
+    # Ray would tell of accelerators that are not there.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
