@@ -16,6 +16,7 @@ from simworld.threads import pin_threads
 __all__ = ["cli", "main"]
 
 _COMMANDS = {
+    "init": ("simworld.cli._init:init", "Make a folder with a world, an agent, a study and a notebook of your own."),
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
     "sweep": ("simworld.cli._sweep:sweep", "Run a scenario at many values; what earlier runs have is not run again."),
     "fork": ("simworld.cli._fork:fork", "Rewind a run to a tick, change something, and tell the effect in pairs."),

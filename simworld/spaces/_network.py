@@ -132,7 +132,7 @@ class Network:
                     for i, activation in enumerate(data["activations"])
                 )
             seen, done = ObservationVector.from_data(data["seen"]), ActionVector.from_data(data["done"])
-        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} holds no trained policy ({type(error).__name__})") from error
         if data["format"] != _FORMAT:
             raise ValueError(f"{path}: format {data['format']}; accepted: {_FORMAT}")

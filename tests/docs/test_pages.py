@@ -25,7 +25,11 @@ def test_links_lead_somewhere(page):
 
 def test_files_are_shown_as_they_are():
     shown = [(page, *found) for page in PAGES for found in SHOWN.findall(page.read_text())]
-    assert {Path(name).name for _, name, _ in shown} == {"my_agent.py", "my_world.py", "my_study.yaml"}
+    mine, brought = (
+        {"my_agent.py", "my_world.py", "my_study.yaml"},
+        {"forest.py", "forest.yaml", "sheep.py", "flock.yaml"},
+    )
+    assert {Path(name).name for _, name, _ in shown} == mine | brought | {"board.yaml"}
     for page, name, text in shown:
         assert text == (page.parent / name).read_text()
 
