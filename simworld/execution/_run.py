@@ -38,6 +38,7 @@ from simworld.recording import (
     RunLock,
     compact,
     create_run,
+    drop_unfinished,
     find_run,
     inventory,
     read_episodes,
@@ -179,6 +180,7 @@ class _Run:
     def go(self) -> Outcome:
         """Run what is missing, seal, and say how it ended."""
         scenario, specs = self._order.scenario, self._specs
+        drop_unfinished(self._run)
         finished = {row.episode for row in read_episodes(self._run)}
         if self._order.reuse:
             finished |= self._adopt([s for s in specs if s.id not in finished])
@@ -228,6 +230,8 @@ class _Run:
                     compact(self._run, ids, final=False)
                     compacted = time.monotonic()
         complete = done == len(ids)
+        # Of workers that died here; and of an earlier driver's, which may have outlived it by a moment.
+        drop_unfinished(self._run)
         compact(self._run, ids, final=complete)
         if complete:
             with suppress(OSError):

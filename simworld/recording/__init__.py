@@ -28,7 +28,7 @@ from simworld.recording._schema import (
     RoleTable,
     parameter_types,
 )
-from simworld.recording._sealing import TableFiles, compact, inventory
+from simworld.recording._sealing import TableFiles, compact, drop_unfinished, inventory
 from simworld.recording._sheaf import BLOCKS, Sheaf
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "compact",
     "create_run",
     "damaged_files",
+    "drop_unfinished",
     "find_run",
     "inventory",
     "is_locked",

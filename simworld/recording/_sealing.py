@@ -129,6 +129,19 @@ def inventory(run: Path) -> dict[str, TableFiles]:
     return found
 
 
+def drop_unfinished(run: Path) -> None:
+    """Remove sealed files that were never completed; for whoever holds the run's lock, while nobody writes for him.
+
+    Raises:
+        RunError: They cannot be removed.
+    """
+    try:
+        for path in [*run.glob("tables/*/*.arrow.tmp"), *run.glob("tape/chain/*.arrow.tmp")]:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {run}: {error.strerror or error}") from error
+
+
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
