@@ -6,6 +6,7 @@ episodes into few. A run is a directory (``create_run``) with a ``Manifest``, ``
 
 from simworld.recording._adopting import Shelf, adopt
 from simworld.recording._kept import Kept
+from simworld.recording._mending import mend
 from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
 from simworld.recording._recorder import EpisodeRecorder
 from simworld.recording._run import (
@@ -59,6 +60,7 @@ __all__ = [
     "find_run",
     "inventory",
     "is_locked",
+    "mend",
     "parameter_types",
     "read_episodes",
     "read_links",
