@@ -6,6 +6,7 @@
     ├── UserError            bad input: one clear line, exit code 2, nothing written
     │   ├── ScenarioError    a scenario file, an override or a parameter in it
     │   ├── RunError         a run directory: missing, foreign, locked, unwritable, damaged
+    │   │   └── SnapshotError  a snapshot that must not be taken up: its episode begins anew
     │   ├── ModelError       a provider rejects every ask alike: no key, no such model
     │   └── TapeError        a tape is damaged, cannot be written, or does not fit what is asked
     ├── ContractError        a world or a mind broke its contract: a bug in its code
@@ -30,6 +31,7 @@ __all__ = [
     "RunError",
     "ScenarioError",
     "SimworldError",
+    "SnapshotError",
     "StoppedError",
     "TapeError",
     "UserError",
@@ -50,6 +52,10 @@ class ScenarioError(UserError):
 
 class RunError(UserError):
     """A run directory is missing, foreign, locked, unwritable or damaged."""
+
+
+class SnapshotError(RunError):
+    """A snapshot must not be taken up, or does not fit the streams beside it: its episode begins anew."""
 
 
 class ModelError(UserError):

@@ -65,6 +65,10 @@ class _Polled:
         self._plan, self._board = plan, board
         self._ended, self._ticks = plan.done, plan.ticks_done
         self._begun = time.monotonic()
+        for name, what in plan.mended.items():
+            sys.stderr.write(
+                f"note: {name} {what}: run again, and what is left of it put aside in {plan.run}/damaged\n"
+            )
         self.open()
         self._thread = threading.Thread(target=self._poll, name="display", daemon=True)
         self._thread.start()
@@ -253,6 +257,7 @@ class _Json(_Polled):
             episodes=plan.episodes,
             done=plan.done,
             resumed=plan.resumed,
+            mended=dict(plan.mended),
         )
 
     def show(self) -> None:

@@ -110,8 +110,8 @@ def record_lost(spec: EpisodeSpec, error: str) -> EpisodeResult:
     Raises:
         RunError: It cannot be written.
     """
-    EpisodeRecorder(spec.run, Course(spec).tables).finish("failed", 0, 0, error)
     drop_snapshot(spec)
+    EpisodeRecorder(spec.run, Course(spec).tables).finish("failed", 0, 0, error)
     return EpisodeResult(spec.number, spec.id, "failed", error=error)
 
 

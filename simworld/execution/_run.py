@@ -39,8 +39,10 @@ from simworld.recording import (
     RunLock,
     compact,
     create_run,
+    drop_unfinished,
     find_run,
     inventory,
+    mend,
     read_episodes,
     read_manifest,
 )
@@ -199,6 +201,14 @@ class _Run:
     def go(self) -> Outcome:
         """Run what is missing, seal, and say how it ended."""
         scenario, specs = self._order.scenario, self._specs
+        drop_unfinished(self._run)
+        known = read_manifest(self._run)
+        self._minutes = known.spent.get("minutes", 0.0)
+        # Before anything is taken over: others have paid for that.
+        self._board.carry(_carried(known, self._run, specs) if self._resumed else Spent())
+        wrong = mend(self._run, [s.id for s in specs], known.done) if self._resumed else {}
+        if wrong:
+            self._update(mended={**known.mended, **wrong})
         finished = {row.episode for row in read_episodes(self._run)}
         if self._order.reuse:
             try:
@@ -210,12 +220,10 @@ class _Run:
                 self._watcher.finished(self._run, "interrupted", reason)
                 raise
         missing = [s for s in specs if s.id not in finished]
-        before = read_manifest(self._run).spent
-        self._minutes = before.get("minutes", 0.0)
-        self._board.carry(_carried(before, self._run, specs) if self._resumed else Spent())
         # Digests of an earlier end are those of files that this process may write again.
         self._update(status="running", reason="", ended=None, done=len(finished), tables={})
-        plan = replace(Plan.of(self._run, scenario.name, specs, finished, self._jobs), resumed=self._resumed)
+        plan = Plan.of(self._run, scenario.name, specs, finished, self._jobs)
+        plan = replace(plan, resumed=self._resumed, mended=wrong)
         self._watcher.started(plan, self._board)
         status, reason = "error", "stopped by an error"
         try:
@@ -256,6 +264,8 @@ class _Run:
                     compact(self._run, ids, final=False)
                     compacted = time.monotonic()
         complete = done == len(ids)
+        # Of workers that died here; and of an earlier driver's, which may have outlived it by a moment.
+        drop_unfinished(self._run)
         compact(self._run, ids, final=complete)
         if complete:
             with suppress(OSError):
@@ -329,18 +339,18 @@ class _Run:
             clear(self._run)
 
 
-def _carried(before: Mapping[str, float], run: Path, specs: list[EpisodeSpec]) -> Spent:
+def _carried(before: Manifest, run: Path, specs: list[EpisodeSpec]) -> Spent:
     """What earlier processes have spent: what they wrote down, or what their tapes tell, whichever is more."""
     asks, tokens, usd = 0, 0, 0.0
-    adopted = read_manifest(run).adopted
-    for spec in (s for s in specs if s.id not in adopted):
+    for spec in (s for s in specs if s.id not in before.adopted):
         for ask, answer in read_tape_of(run, spec.id):
             if ask.kind == "model" and TAKEN not in answer.telemetry:
                 told: Any = answer.telemetry
                 asks += 1
                 tokens += told.get("prompt_tokens", 0) + told.get("completion_tokens", 0)
                 usd += told.get("usd", 0.0)
-    known = Spent(int(before.get("asks", 0)), int(before.get("tokens", 0)), before.get("usd", 0.0))
+    spent = before.spent
+    known = Spent(int(spent.get("asks", 0)), int(spent.get("tokens", 0)), spent.get("usd", 0.0))
     return Spent(max(asks, known.asks), max(tokens, known.tokens), max(usd, known.usd))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from simworld import __version__
-from simworld.errors import ContractError, RunError
+from simworld.errors import ContractError, SnapshotError
 from simworld.execution._course import Course
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Kernel
@@ -21,6 +21,8 @@ from simworld.recording import Environment, EpisodeRecorder, Kept, Sheaf
 
 _SHARE = 20
 """So many times what a snapshot takes to write must lie between two: they cost at most a twentieth."""
+_LAYOUT = 2
+"""Of what a snapshot holds: one of another layout is not unpickled."""
 _WORTH = 1.0
 """Seconds of an episode that are worth a snapshot when it is interrupted."""
 
@@ -40,8 +42,9 @@ class Snapshots:
 
     Only of episodes that ask nobody: what was asked is on the tape, which needs no pickle. A snapshot holds code by
     name and is unpickled, so it is trusted as far as the run directory is: it is taken up only if it is a plain file
-    of this user in ``snapshots/`` of the run itself, its digest is right, and the same versions on the same kind of CPU
-    wrote it. Otherwise the episode begins anew, and its telemetry says why.
+    of this user in ``snapshots/`` of the run itself, its digest is right, the same versions on the same kind of CPU
+    wrote it, and the streams beside it still begin with the bytes that they had then. Otherwise it is removed, the
+    episode begins anew, and its telemetry says why.
     """
 
     def __init__(self, spec: EpisodeSpec, course: Course, sheaf: Sheaf | None) -> None:
@@ -73,6 +76,7 @@ class Snapshots:
             self.recorder.telemetry("snapshot.impossible", f"{type(error).__name__}: {error}")
             self._wait = 0.0
             return False
+        self.recorder.forget()
         self._last = time.monotonic()
         self._wait = max(self._every, _SHARE * (self._last - begun))
         return True
@@ -92,17 +96,21 @@ class Snapshots:
 
     def _taken_up(self, spec: EpisodeSpec, sheaf: Sheaf | None) -> EpisodeRecorder:
         """A recorder that goes on from the last snapshot, as the course then does, or a new one."""
-        if not (self._wait and self._path.exists()):
-            return EpisodeRecorder(spec.run, self._course.tables, sheaf=sheaf)
-        try:
-            state = self._read()
-            recorder = EpisodeRecorder(spec.run, self._course.tables, kept=state.kept)
-        except RunError as error:
-            recorder = EpisodeRecorder(spec.run, self._course.tables)
-            recorder.telemetry("snapshot.refused", str(error))
-            return recorder
-        self._course.take_up(state.kernel, state.to_come)
-        recorder.telemetry("snapshot.tick", state.kernel.tick)
+        refused = ""
+        if self._wait and self._path.exists():
+            try:
+                state = self._read()
+                recorder = EpisodeRecorder(spec.run, self._course.tables, kept=state.kept)
+            except SnapshotError as error:
+                refused = str(error)
+            else:
+                self._course.take_up(state.kernel, state.to_come)
+                recorder.telemetry("snapshot.tick", state.kernel.tick)
+                return recorder
+        _remove(self._path)  # before the first stream is opened: it knows nothing of those that come now
+        recorder = EpisodeRecorder(spec.run, self._course.tables, sheaf=sheaf)
+        if refused:
+            recorder.telemetry("snapshot.refused", refused)
         return recorder
 
     def _write(self, state: bytes) -> None:
@@ -115,36 +123,42 @@ class Snapshots:
             file.flush()
             os.fsync(file.fileno())
         waiting.replace(self._path)
+        # On disk before anything that the last one needs is removed.
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def _read(self) -> _State:
-        """Raises RunError if it must not be taken up."""
+        """Raises SnapshotError if it must not be taken up."""
         path = self._path
         if path.is_symlink() or path.parent.is_symlink() or path.stat().st_uid != os.getuid():
-            raise RunError(f"{path.name}: not a file of the run itself, or of another user")
+            raise SnapshotError(f"{path.name}: not a file of the run itself, or of another user")
         try:
             head, state = path.read_bytes().split(b"\n", 1)
             digest, origin = json.loads(head)
         except (OSError, ValueError) as error:
-            raise RunError(f"{path.name}: not a snapshot ({error})") from error
+            raise SnapshotError(f"{path.name}: not a snapshot ({error})") from error
         if hashlib.sha256(state).hexdigest() != digest:
-            raise RunError(f"{path.name}: damaged (its digest is another)")
+            raise SnapshotError(f"{path.name}: damaged (its digest is another)")
         if origin != self._origin():
-            raise RunError(f"{path.name}: of another run, written by other versions, or on another kind of CPU")
+            raise SnapshotError(f"{path.name}: of another run, written by other versions, or on another kind of CPU")
         try:
             found = pickle.loads(state)  # its digest was checked, and it lies in the run's own directory
         except Exception as error:
-            raise RunError(f"{path.name}: cannot be taken up ({type(error).__name__}: {error})") from error
+            raise SnapshotError(f"{path.name}: cannot be taken up ({type(error).__name__}: {error})") from error
         if not isinstance(found, _State):
-            raise RunError(f"{path.name}: not the state of an episode")
+            raise SnapshotError(f"{path.name}: not the state of an episode")
         return found
 
     def _origin(self) -> str:
         """What must be the same where a snapshot is taken up."""
-        return hashlib.sha256(f"{self._place} {_versions()}".encode()).hexdigest()
+        return hashlib.sha256(f"{_LAYOUT} {self._place} {_versions()}".encode()).hexdigest()
 
 
 def drop_snapshot(spec: EpisodeSpec) -> None:
-    """An episode is over, or cannot be continued: remove its snapshot."""
+    """An episode is over, or must not be continued: remove its snapshot."""
     _remove(snapshot_path(spec.run, spec.id))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +37,8 @@ class Plan:
     """Ticks of every episode, by its number."""
     ticks_done: int = 0
     """Ticks of the episodes that an earlier process finished."""
+    mended: Mapping[str, str] = field(default_factory=dict)
+    """What was wrong with its tables, by path: the episodes are run again."""
 
     @staticmethod
     def of(run: Path, name: str, specs: Sequence[EpisodeSpec], finished: Set[str], jobs: int) -> Plan:

@@ -6,6 +6,7 @@ episodes into few. A run is a directory (``create_run``) with a ``Manifest``, ``
 
 from simworld.recording._adopting import Shelf, adopt
 from simworld.recording._kept import Kept
+from simworld.recording._mending import mend
 from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
 from simworld.recording._recorder import EpisodeRecorder
 from simworld.recording._run import (
@@ -29,7 +30,7 @@ from simworld.recording._schema import (
     RoleTable,
     parameter_types,
 )
-from simworld.recording._sealing import TableFiles, compact, inventory
+from simworld.recording._sealing import TableFiles, compact, drop_unfinished, inventory
 from simworld.recording._sheaf import BLOCKS, Sheaf
 
 __all__ = [
@@ -57,9 +58,11 @@ __all__ = [
     "compact",
     "create_run",
     "damaged_files",
+    "drop_unfinished",
     "find_run",
     "inventory",
     "is_locked",
+    "mend",
     "parameter_types",
     "read_episodes",
     "read_links",

@@ -41,7 +41,9 @@ class Shelf:
 
 
 def adopt(run: Path, other: Shelf, tables: EpisodeTables, sheaf: Sheaf) -> bool:
-    """Take an episode over from another run into a sheaf of this one; False if its tables are declared otherwise.
+    """Take an episode over from another run into a sheaf of this one.
+
+    Returns False if its tables are declared otherwise there, or are not all there.
 
     Args:
         run: The run that shall have it.
@@ -54,10 +56,10 @@ def adopt(run: Path, other: Shelf, tables: EpisodeTables, sheaf: Sheaf) -> bool:
     """
     key, schemas = tables.key, tables.schemas()
     found = {name: source for name in schemas if (source := other.rows(name, key.episode)) is not None}
-    if "episodes" not in found or any(
-        not source.schema.equals(schemas[name], check_metadata=True)
+    if found.keys() != schemas.keys() or any(
+        source.episodes != (key.episode,)
+        or (name != "episodes" and not source.schema.equals(schemas[name], check_metadata=True))
         for name, source in found.items()
-        if name != "episodes"
     ):
         return False
     try:

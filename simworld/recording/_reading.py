@@ -77,7 +77,9 @@ def damaged_files(run: Path, manifest: Manifest) -> dict[str, str]:
         elif file_digest(run / name) != digest:
             found[name] = "its digest is not the one in run.json"
     for path in [*run.glob("tables/*/*.arrow*"), *run.glob("tape/chain/*.arrow*")]:
-        if path.suffix == ".arrows" and manifest.done < manifest.episodes:
+        if path.suffix == ".tmp":
+            continue  # a file that somebody died over: no table, and nobody reads it
+        if path.suffix in {".arrows", ".old"} and manifest.done < manifest.episodes:
             continue  # of an episode that is not finished: nothing is claimed of it
         if str(path.relative_to(run)) not in known:
             found[str(path.relative_to(run))] = "is none of those in run.json"

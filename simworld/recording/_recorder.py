@@ -14,7 +14,7 @@ import pyarrow as pa
 from simworld.errors import RunError
 from simworld.kernel import MENDED, Acts, Answer, Array, Ask, Members, answer_digest
 from simworld.recording._encoding import Born, Encoder, Links, Row, leaves
-from simworld.recording._kept import LEFTOVERS, SEALED, Kept, first_batches, remove, set_aside
+from simworld.recording._kept import LEFTOVERS, SEALED, Growing, Kept, first_batches, remove, set_aside
 from simworld.recording._ledger import Columns, Ledger
 from simworld.recording._schema import EpisodeTables
 from simworld.recording._sealed import Source, batch_rows
@@ -40,8 +40,8 @@ class EpisodeRecorder:
 
     Raises:
         ContractError: The declaration holds what cannot be a column.
-        RunError: The episode is already recorded in this run, the directory cannot be written, or does not hold any
-            more what it held when the recorder was kept.
+        RunError: The episode is already recorded in this run, or the directory cannot be written.
+        SnapshotError: The streams do not hold any more what they held when the recorder was kept.
     """
 
     def __init__(
@@ -59,6 +59,9 @@ class EpisodeRecorder:
         _remove_leftovers(self._run, schemas, self.episode, LEFTOVERS if kept is None else SEALED)
         self._encoders = {name: Encoder(s, self.episode, tables.tick_length) for name, s in schemas.items()}
         self._streams = {n: Stream(table_dir(self._run, n) / f"{self.episode}.arrows", s) for n, s in schemas.items()}
+        self._growing = {name: Growing(stream.path) for name, stream in self._streams.items()}
+        self._old: list[Path] = []
+        """Streams of an earlier process, until there is something newer to go on from."""
         self._rows: dict[str, list[Row]] = {n: [] for n in ("measures", "asks", "faults", "telemetry")}
         self._links = Links()
         self._ledgers: dict[str, Ledger] = {}
@@ -179,7 +182,9 @@ class EpisodeRecorder:
         self._rows["telemetry"].append((role, agent, decision, ask, key, number, text))
 
     def kept(self) -> Kept:
-        """What it takes to go on from here in another process; all that is complete is in the streams then.
+        """What it takes to go on from here in another process; all that is complete is safe in the streams then.
+
+        What this recorder itself went on from stays there until ``forget``.
 
         Raises:
             RunError: Something could not be written.
@@ -188,12 +193,29 @@ class EpisodeRecorder:
         if self._writer is None:
             self._writer = Writer(self._streams)
         self._writer.settle()
+        try:
+            held = {name: self._growing[name].prefix(stream.batches) for name, stream in self._streams.items()}
+        except OSError as error:
+            raise RunError(f"cannot record: {error}") from error
         return Kept(
-            {name: stream.batches for name, stream in self._streams.items()},
+            held,
             {name: encoder.kept for name, encoder in self._encoders.items()},
             {role: ledger.kept() for role, ledger in self._ledgers.items()},
             {name: getattr(self, name) for name in _LASTING},
         )
+
+    def forget(self) -> None:
+        """Remove the streams of an earlier process: what was kept last is on disk, or nobody goes on from them.
+
+        Raises:
+            RunError: They cannot be removed.
+        """
+        try:
+            for path in self._old:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot record: {error}") from error
+        self._old = []
 
     def finish(self, status: Literal["success", "failed"], moments: int, ticks: int, error: str | None = None) -> None:
         """Complete the tables and seal them.
@@ -225,6 +247,7 @@ class EpisodeRecorder:
             if name == "agents":
                 self._seal_kept(stream, [self._agents()])
             elif name == "episodes":
+                self.forget()
                 if ending is None:
                     stream.path.unlink(missing_ok=True)
                 else:
@@ -252,11 +275,10 @@ class EpisodeRecorder:
         old = set_aside({name: stream.path for name, stream in self._streams.items()}, kept)
         self._writer = Writer(self._streams)
         for name, path in old.items():
-            for batch in first_batches(path, kept.batches[name]):
+            for batch in first_batches(path, kept.streams[name].batches):
                 self._writer.put(name, partial(_same, batch))
         self._writer.settle()
-        for path in old.values():
-            path.unlink()
+        self._old = list(old.values())
         for name, encoder in self._encoders.items():
             encoder.take_up(kept.encoders[name])
         for role, ledger in self._ledgers.items():

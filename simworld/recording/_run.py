@@ -119,6 +119,8 @@ class Manifest:
     """Models that its minds ask, by the names that they use: one each, or several if arms differ."""
     prompts: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of the texts that its minds ask with, by mind and name."""
+    mended: Mapping[str, str] = field(default_factory=dict)
+    """What was wrong with its tables when it was continued, by path: the episodes were run again."""
     adopted: Mapping[str, str] = field(default_factory=dict)
     """Names of the earlier runs from which episodes were taken over, by episode."""
     spent: Mapping[str, float] = field(default_factory=dict)

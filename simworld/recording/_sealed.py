@@ -187,14 +187,16 @@ class Merged:
 
 
 def with_texts(source: Source) -> Source:
-    """The source with the texts that occur in its rows."""
+    """The source with the texts that a recorder of its rows would know."""
     names = [f.name for f in source.schema if pa.types.is_dictionary(f.type)]
     found: dict[str, dict[str, None]] = {name: {} for name in names}
     for batch in source.batches():
         for name in names:
             column = batch.column(name)
             known = column.dictionary.to_pylist()
-            found[name] |= dict.fromkeys(known[code] for code in np.unique(codes_of(column)) if code >= 0)
+            # Recorders give `end` all texts that it may have, in every batch.
+            codes = range(len(known)) if name == "end" else np.unique(codes_of(column))
+            found[name] |= dict.fromkeys(known[code] for code in codes if code >= 0)
     texts = {name: list(own) for name, own in found.items()} if source.rows else {}
     return Source(source.schema, source.episodes, source.rows, source.batches, lambda: texts)
 

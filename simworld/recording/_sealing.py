@@ -46,6 +46,17 @@ def block_path(folder: Path, start: int, count: int) -> Path:
     return folder / f"block-{start:07d}-{count}.arrow"
 
 
+def block_span(path: Path) -> tuple[int, int] | None:
+    """The number of the first episode in a block, and how many it holds; None for a file that is no block."""
+    found = _BLOCK.fullmatch(path.stem)
+    return None if found is None else (int(found[1]), int(found[2]))
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """The file of a table that is its part with this number."""
+    return folder / f"part-{number:05d}.arrow"
+
+
 def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     """Merge sealed episodes into few files, in the canonical order given.
 
@@ -129,6 +140,36 @@ def inventory(run: Path) -> dict[str, TableFiles]:
     return found
 
 
+def split(path: Path) -> list[Path]:
+    """Make a block, or a part, the files of its episodes again.
+
+    Raises:
+        RunError: It is damaged, or the disk does not take them.
+    """
+    episodes = episodes_of(path)
+    paths = [path.with_name(f"{episode}.arrow") for episode in episodes]
+    if len(episodes) == 1:
+        return [path.rename(paths[0])]
+    merged = Merged(path)
+    for single, episode in zip(paths, episodes, strict=True):
+        seal(single, [merged.only(episode)])
+    path.unlink()
+    return paths
+
+
+def drop_unfinished(run: Path) -> None:
+    """Remove sealed files that were never completed; for whoever holds the run's lock, while nobody writes for him.
+
+    Raises:
+        RunError: They cannot be removed.
+    """
+    try:
+        for path in [*run.glob("tables/*/*.arrow.tmp"), *run.glob("tape/chain/*.arrow.tmp")]:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot write {run}: {error.strerror or error}") from error
+
+
 # -- inside --------------------------------------------------------------------------------------------------------
 
 
@@ -196,7 +237,7 @@ def _close_parts(folder: Path, numbers: Mapping[str, int]) -> None:
             group.close()
         if len(source.episodes) > 1 and not group.has_room(source):
             # A part ends somewhere within: where, its single episodes tell.
-            waiting.extendleft(reversed(_split(waiting.popleft())))
+            waiting.extendleft(reversed(split(waiting.popleft())))
             continue
         group.add(waiting.popleft(), source)
         if large:
@@ -228,7 +269,7 @@ class _Group:
         """Write the part, and remove what went into it."""
         if not self.sources:
             return
-        part = self._folder / f"part-{self._number:05d}.arrow"
+        part = part_path(self._folder, self._number)
         if len(self.sources) == 1:
             # A part of one file has its bytes.
             self._paths[0].rename(part)
@@ -241,16 +282,6 @@ class _Group:
 
     def _episodes(self) -> int:
         return sum(len(source.episodes) for source in self.sources)
-
-
-def _split(block: Path) -> list[Path]:
-    """A block as the files of its episodes again."""
-    merged, episodes = Merged(block), episodes_of(block)
-    paths = [block.with_name(f"{episode}.arrow") for episode in episodes]
-    for path, episode in zip(paths, episodes, strict=True):
-        seal(path, [merged.only(episode)])
-    block.unlink()
-    return paths
 
 
 def file_digest(path: Path) -> str:

@@ -192,6 +192,18 @@ def _another_run(path: Path, mark: Path) -> None:
     path.write_bytes(wrong.encode() + b"\n" + state)
 
 
+def _a_stream(path: Path, mark: Path) -> None:
+    (stream,) = path.parents[1].glob("tables/decisions.worker/*.arrows")
+    data = bytearray(stream.read_bytes())
+    data[len(data) // 4 : len(data) // 2] = bytes(len(data) // 2 - len(data) // 4)
+    stream.write_bytes(data)
+
+
+def _no_stream(path: Path, mark: Path) -> None:
+    (stream,) = path.parents[1].glob("tables/measures/*.arrows")
+    stream.unlink()
+
+
 @pytest.mark.parametrize(
     ("harm", "why"),
     [
@@ -200,6 +212,8 @@ def _another_run(path: Path, mark: Path) -> None:
         (_elsewhere, "not a file of the run itself"),
         (_another_run, "of another run"),
         (lambda path, _: path.write_bytes(b""), "not a snapshot"),
+        (_a_stream, "not the stream of this snapshot"),
+        (_no_stream, "not the stream of this snapshot"),
     ],
 )
 def test_a_snapshot_that_cannot_be_trusted_is_not_even_read(here, broken_off, undisturbed, harm, why):
@@ -212,6 +226,26 @@ def test_a_snapshot_that_cannot_be_trusted_is_not_even_read(here, broken_off, un
     assert not (here / "mark").exists()
     (reason,) = told(run, "snapshot.refused")
     assert why in reason
+    assert digests(run) == undisturbed
+
+
+def test_an_attempt_without_snapshots_leaves_none_beside_streams_that_are_not_its_own(here, broken_off, undisturbed):
+    shutil.copytree(broken_off, here, dirs_exist_ok=True)
+    (run,) = (here / "runs").iterdir()
+    path = snapshot(here)
+    assert path is not None
+    before = len(next(run.glob("tables/decisions.worker/*.arrows")).read_bytes())
+    with subprocess.Popen(command("long", "--snapshot-every", "0"), cwd=here, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and time.monotonic() < deadline:
+            sizes = [stream.stat().st_size for stream in run.glob("tables/decisions.worker/*.arrows")]
+            if not path.exists() and sizes and sizes[0] > 0.5 * before:
+                break
+            time.sleep(0.01)
+        assert process.poll() is None, "it ended before it was killed"
+        process.kill()
+    assert continued(here) == run
+    assert told(run, "snapshot.tick") == []
     assert digests(run) == undisturbed
 
 

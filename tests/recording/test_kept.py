@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from itertools import cycle
 
 import pytest
 
-from simworld.errors import RunError
+from simworld.errors import SnapshotError
 from simworld.kernel import Kernel
 from simworld.recording import EpisodeRecorder
 
@@ -72,15 +73,72 @@ def test_a_crash_while_the_streams_were_copied_loses_nothing(toy, tmp_path):
     assert files(run) == files(tmp_path / "whole")
 
 
-def test_streams_that_do_not_hold_what_they_held_are_refused_and_left_as_they_are(toy, tmp_path):
+def _cut(data: bytes) -> bytes:
+    return data[:2000]
+
+
+def _one_number_is_another(data: bytes) -> bytes:
+    """Still a stream that can be read."""
+    return data.replace(struct.pack("<d", 1.0), struct.pack("<d", 2.0), 1)
+
+
+@pytest.mark.parametrize("harm", [_cut, _one_number_is_another])
+def test_streams_that_do_not_hold_what_they_held_are_refused_and_left_as_they_are(toy, tmp_path, harm):
     kernel, recorder = begun(toy, tmp_path, 3)
     for _ in range(20):
         kernel.step()
     kept = recorder.kept()
     recorder.abandon()
     stream = tmp_path / "tables" / "decisions.walker" / "e1.arrows"
-    stream.write_bytes(stream.read_bytes()[:2000])
+    whole = stream.read_bytes()
+    stream.write_bytes(harm(whole))
+    assert stream.read_bytes() != whole
     before = files(tmp_path)
-    with pytest.raises(RunError, match=r"decisions\.walker/e1\.arrows: not the stream of this snapshot"):
+    with pytest.raises(SnapshotError, match=r"decisions\.walker/e1\.arrows: not the stream of this snapshot"):
         EpisodeRecorder(tmp_path, toy["tables"]("e1"), kept=kept)
     assert files(tmp_path) == before
+
+
+def test_streams_of_another_attempt_with_as_many_batches_are_refused(toy, tmp_path):
+    kernel, recorder = begun(toy, tmp_path, 7)
+    for _ in range(20):
+        kernel.step()
+    kept = recorder.kept()
+    recorder.abandon()
+    kernel, recorder = begun(toy, tmp_path, 2)  # the same rows, but others in each batch
+    for _ in range(25):
+        kernel.step()
+    recorder.abandon()
+    with pytest.raises(SnapshotError, match="not the stream of this snapshot"):
+        EpisodeRecorder(tmp_path, toy["tables"]("e1"), kept=kept)
+
+
+def test_what_was_gone_on_from_stays_until_something_newer_is_on_disk(toy, tmp_path):
+    toy["record_episode"](tmp_path / "whole", "e1")
+    run = tmp_path / "kept"
+    kernel, recorder = begun(toy, run, 3)
+    for _ in range(20):
+        kernel.step()
+    first = pickle.dumps((kernel, recorder.kept()))
+    recorder.abandon()
+    for torn in (False, True):  # gone on from twice, as the process died before it kept anything
+        kernel, held = pickle.loads(first)
+        recorder = EpisodeRecorder(run, toy["tables"]("e1"), flush_rows=5, kept=held)
+        kernel.attach(recorder)
+        for _ in range(5):
+            kernel.step()
+        if not torn:
+            recorder.abandon()
+            for stream in run.rglob("*.arrows"):
+                stream.write_bytes(stream.read_bytes()[:1000])
+    second = pickle.dumps((kernel, recorder.kept()))
+    assert list(run.rglob("*.old"))
+    recorder.forget()
+    recorder.abandon()
+    assert not list(run.rglob("*.old"))
+    kernel, held = pickle.loads(second)
+    recorder = EpisodeRecorder(run, toy["tables"]("e1"), kept=held)
+    kernel.attach(recorder)
+    kernel.run()
+    recorder.finish("success", kernel.moments, kernel.tick)
+    assert files(run) == files(tmp_path / "whole")

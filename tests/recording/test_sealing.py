@@ -169,6 +169,18 @@ def open_rows(run):
     return [row for path in table_files(run / "tables" / "episodes") for row in rows(path)]
 
 
+def test_a_part_that_ends_within_a_block_has_the_bytes_of_one_that_was_never_a_block(
+    sealed, tmp_path_factory, monkeypatch
+):
+    never = shutil.copytree(sealed, tmp_path_factory.mktemp("never") / "run")
+    monkeypatch.setattr(_sealing, "_PART_EPISODES", 2)
+    monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    compact(sealed, EPISODES, final=False)
+    compact(sealed, EPISODES)
+    compact(never, EPISODES)
+    assert digests(sealed) == digests(never)
+
+
 def test_a_crash_between_a_block_and_the_files_that_are_in_it_doubles_nothing(sealed, monkeypatch):
     monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
     folder = sealed / "tables" / "episodes"
