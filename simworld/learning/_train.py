@@ -15,7 +15,7 @@ from simworld.errors import RunError, ScenarioError, UserError
 from simworld.execution import check, connected, keep_sources, sources_of
 from simworld.learning._metrics import Row, read_rows
 from simworld.learning._stage import Part
-from simworld.learning._trainer import Job, require_torch, train_one
+from simworld.learning._trainer import Job, require_torch, settings_of, train_one
 from simworld.recording import (
     Environment,
     FolderLock,
@@ -82,6 +82,7 @@ def train(order: Training, progress: Progress | None = None) -> Trained:
         raise ScenarioError(f"{scenario.path}: there is no block 'train'; accepted: train: {{learners: [...]}}")
     check(scenario)
     Part(scenario, block.learners, block.arm)
+    settings_of(block)
     digest, sources = training_digest(scenario), sources_of(scenario)
     with ExitStack() as stack:
         with FolderLock(order.out):

@@ -19,7 +19,7 @@ from simworld.kernel import Group, Kernel
 from simworld.learning._extract import network_of
 from simworld.learning._metrics import Metrics
 from simworld.learning._stage import Part, Stage
-from simworld.scenario import load
+from simworld.scenario import TrainBlock, load
 from simworld.spaces import ActionVector, Network, NetworkMind, ObservationVector
 from simworld.threads import pin_threads
 
@@ -181,7 +181,7 @@ class _Trainer:
         from ray.rllib.core.rl_module.default_model_config import DefaultModelConfig  # noqa: PLC0415
         from ray.rllib.core.rl_module.multi_rl_module import MultiRLModuleSpec  # noqa: PLC0415
         from ray.rllib.core.rl_module.rl_module import RLModuleSpec  # noqa: PLC0415
-        from ray.tune.registry import get_trainable_cls, register_env  # noqa: PLC0415
+        from ray.tune.registry import register_env  # noqa: PLC0415
 
         from simworld.learning._rllib_env import VectorEnv  # noqa: PLC0415
 
@@ -195,8 +195,7 @@ class _Trainer:
         masked = {p: bool(ActionVector.of(self._stage.role(role)).mask) for p, role in policies.items()}
         specs = {policy: RLModuleSpec(model_config=model, **_masking(masked[policy])) for policy in policies}
         config = (
-            get_trainable_cls(block.algo)  # type: ignore[no-untyped-call]
-            .get_default_config()
+            settings_of(block)
             .environment(_ENV, disable_env_checking=True)
             .framework("torch")
             .multi_agent(
@@ -209,11 +208,30 @@ class _Trainer:
             .debugging(seed=self._job.seed, log_level="ERROR")
         )
         try:
-            config.training(**block.settings)
             return config.build_algo()
         except (TypeError, ValueError) as error:
-            reason = " ".join(str(error).split("To suppress all")[0].split())
-            raise ScenarioError(f"train: {block.algo} does not accept these settings: {reason}") from error
+            raise ScenarioError(_refused(block, error)) from error
+
+
+def settings_of(block: TrainBlock) -> Any:
+    """The configuration of RLlib's algorithm with a scenario's settings. This imports RLlib: it takes seconds.
+
+    Raises:
+        ScenarioError: There is no such algorithm, or it has no such setting.
+    """
+    from ray.tune.registry import get_trainable_cls  # noqa: PLC0415
+
+    try:
+        config = get_trainable_cls(block.algo).get_default_config()  # type: ignore[no-untyped-call]
+        config.training(**block.settings)
+    except Exception as error:  # RLlib and Tune raise what they like
+        raise ScenarioError(_refused(block, error)) from error
+    return config
+
+
+def _refused(block: TrainBlock, error: Exception) -> str:
+    reason = " ".join(str(error).split("To suppress all")[0].split())
+    return f"train: RLlib does not accept {block.algo} with these settings: {reason}"
 
 
 def _masking(masked: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
     from simworld.scenario._claims import claims_beyond
     from simworld.scenario._load import Scenario, load
-    from simworld.scenario._models import ScenarioFile
+    from simworld.scenario._models import ScenarioFile, TrainBlock
     from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds, known
     from simworld.scenario._resolve import resolve_text, scenario_digest
     from simworld.scenario._schema import schema
@@ -28,6 +28,7 @@ _MODULES = {
     "Found": "_registry",
     "Scenario": "_load",
     "ScenarioFile": "_models",
+    "TrainBlock": "_models",
     "Seating": "_cells",
     "build": "_registry",
     "bundled": "_bundled",
@@ -52,6 +53,7 @@ __all__ = [
     "Scenario",
     "ScenarioFile",
     "Seating",
+    "TrainBlock",
     "build",
     "bundled",
     "cells",

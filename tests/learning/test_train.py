@@ -20,6 +20,9 @@ from simworld_analysis.learning import improvement, learning_curve
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'simworld[train]'")
 
+# What RLlib says of itself when it is imported.
+pytestmark = pytest.mark.filterwarnings("ignore")
+
 GAME = """
 world: {{kind: repeated_game, actions: {actions}}}
 roles: {{player: [{{kind: random, count: 4}}, {{kind: tit_for_tat, count: 4}}]}}
@@ -56,14 +59,14 @@ def trained(here: Path, *more: str) -> dict:
 
 
 def test_it_learns_is_stopped_goes_on_and_plays_without_the_library(tmp_path):
-    (tmp_path / "it.yaml").write_text(GAME.format(actions="continuous", steps=12_000))
+    (tmp_path / "it.yaml").write_text(GAME.format(actions="continuous", steps=5_000))
     first = subprocess.Popen(command("train", "it.yaml", "--jobs", "2"), cwd=tmp_path, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 200
     while not list(tmp_path.glob("runs/*/checkpoints/seed-000/steps")):
         assert time.monotonic() < deadline, first.poll()
         time.sleep(0.2)
     first.send_signal(signal.SIGINT)
-    first.wait(timeout=120)
+    first.communicate(timeout=120)
     (run,) = (tmp_path / "runs").iterdir()
     assert open_run(run).manifest["status"] == "interrupted"
     before = open_run(run).table("training")
