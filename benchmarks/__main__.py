@@ -17,6 +17,7 @@ MODULES = (
     "bench_games",
     "bench_tournament",
     "bench_crowd",
+    "bench_hosts",
     "bench_scale",
     "bench_asks",
     "bench_analysis",

@@ -106,10 +106,15 @@ class MesaWorld(World):
             self._model, self._simulator = self._declared.make(turn.seed)
         self._handed = {n: one for n, one in self._of.items() if one.seat is not None and turn.seats(n)}
         """Roles that minds decide for."""
+        if not self._handed:
+            # No code but the model's runs until the episode is over.
+            self._dice.keep()
         self._ids: dict[str, Array] = {name: np.zeros(0, dtype=np.int64) for name in self._of}
         """Unique ids of the agents that are there, in the model's order."""
         self._member: dict[str, dict[int, int]] = {name: {} for name in self._of}
         """Members by unique id."""
+        self._everybody: dict[str, Members] = {name: np.zeros(0, dtype=np.int64) for name in self._of}
+        """Their members, in the same order."""
         self._unique = {name: np.zeros(0, dtype=np.int64) for name in self._of}
         """Every member's unique id."""
         self._agents: dict[str, dict[int, Any]] = {name: {} for name in self._of}
@@ -153,7 +158,12 @@ class MesaWorld(World):
         wanted = set(members.tolist())
         ids = {unique for unique, member in self._member[role].items() if member in wanted}
         self._taken_out(role, ids)
-        self._ids[role] = self._ids[role][~np.isin(self._ids[role], list(ids))]
+        stay = ~np.isin(self._ids[role], list(ids))
+        self._ids[role], self._everybody[role] = self._ids[role][stay], self._everybody[role][stay]
+
+    def close(self) -> None:
+        """Give Python's and numpy's global random numbers back."""
+        self._dice.give_back()
 
     # -- a step ----------------------------------------------------------------------------------------------------
 
@@ -210,6 +220,8 @@ class MesaWorld(World):
             ids = np.fromiter((a.unique_id for a in agents), dtype=np.int64, count=len(agents))
             if not np.array_equal(ids, self._ids[name]):
                 self._population(turn, name, one, ids, agents)
+                member = self._member[name]
+                self._everybody[name] = np.array([member[u] for u in self._ids[name].tolist()], dtype=np.int64)
             if one.seat is not None:
                 continue
             due = self._report(name, one, agents, rows, typed.get(one.cls, []))
@@ -269,20 +281,23 @@ class MesaWorld(World):
         member = self._member[name]
         reported = [column for column in one.columns if column.reported]
         direct = [column for column in one.columns if not column.reported]
-        everybody = np.array([member[u] for u in self._ids[name].tolist()], dtype=np.int64)
-        seen = self._seen[name]
+        everybody, seen, ids = self._everybody[name], self._seen[name], self._ids[name]
         for column in direct:
             values = [read(agent, column.name) for agent in agents if agent.unique_id in member]
             seen[column.field.name][everybody] = column_of(column, values, name)
         due = everybody if direct else np.zeros(0, dtype=np.int64)
         shared = len(self._model.datacollector.agent_reporters) if reported else 0
         for columns, records in ((reported[:shared], rows), (reported[shared:], typed)):
-            mine = [record for record in records if record[1] in member] if columns else []
-            if mine:
+            if not columns or not records:
+                continue
+            mine, who = records, everybody
+            if not np.array_equal([record[1] for record in records], ids):
+                mine = [record for record in records if record[1] in member]
                 who = np.array([member[record[1]] for record in mine], dtype=np.int64)
+            if mine:
                 for place, column in enumerate(columns):
                     seen[column.field.name][who] = column_of(column, [record[2 + place] for record in mine], name)
-                due = np.union1d(due, who)
+                due = who if not len(due) else np.union1d(due, who)
         return np.sort(due)
 
     def _taken_out(self, name: str, ids: set[int]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import JsonValue
 
-from simworld.hosts._zoo import TEXT, Api, Seats, declared, idle
+from simworld.hosts._zoo import TEXT, Api, declared, idle
 from simworld.kernel import Acts, Array, Field, Members, Moment, Turn, World
 
 _SINGLE = 16
@@ -49,6 +49,8 @@ class PettingZooWorld(World):
         self.roles = tuple(seats.role for seats in self._zoo.seats)
         self._of = {seats.role.name: seats for seats in self._zoo.seats}
         self._place = {a: (s.role.name, i) for s in self._zoo.seats for i, a in enumerate(s.agents)}
+        self._paid = {agent: f"reward_{_measure(agent)}" for agent in self._place}
+        """Measures of single agents."""
         labels = [_measure(a) for a in self._place] if len(self._place) <= _SINGLE else [*self._of]
         what = "what it earned in this step" if self._zoo.parallel else "what it earned when somebody earned last"
         self.measures = (
@@ -72,9 +74,8 @@ class PettingZooWorld(World):
         """Every step of the environment: what a copy does again."""
         # Cleared first: a parallel environment returns what is seen, one that goes turn by turn is asked.
         self._seen: dict[str, Any] = {}
-        self._owed: dict[tuple[str, int], float] = {}
+        self._owed: dict[str, dict[int, float]] = {name: {} for name in self._of}
         """What members earned before they had decided anything."""
-        self._decided: set[tuple[str, int]] = set()
         found = self._env.reset(seed=turn.seed)
         if self._zoo.parallel:
             self._seen = dict(found[0])
@@ -82,13 +83,17 @@ class PettingZooWorld(World):
             agents = np.array([str(a) for a in seats.agents], dtype=object)
             turn.join(name, len(seats.agents), agent=agents)
         self._here = {name: frozenset(turn.members(name).tolist()) for name in self._of}
+        self._undecided = dict(self._here)
+        """Who has not decided anything yet."""
+        self._due: dict[str, Members] = {}
+        self._order: dict[str, list[int]] = {}
+        """Who is due in a step of all, as long as nobody leaves."""
         self._wake(turn, turn.tick)
 
     def observe(self, role: str, members: Members) -> Mapping[str, Array]:
         """What the environment shows each of them."""
         seats = self._of[role]
-        told = [seats.seen.told(self._look(seats.agents[m])) for m in members.tolist()]
-        seen = {f.name: np.stack([one[f.name] for one in told]) for f in seats.seen.fields}
+        seen = seats.seen.all_told([self._look(seats.agents[m]) for m in members.tolist()])
         if self._text:
             seen[TEXT] = np.array(self._env.render() or "", dtype=object)
         return seen
@@ -96,13 +101,14 @@ class PettingZooWorld(World):
     def step(self, moment: Moment, turn: Turn) -> None:
         """Let the environment step with what was decided."""
         for name, acts in moment.acts.items():
-            self._decided.update((name, member) for member in acts.members.tolist())
+            if self._undecided[name]:
+                self._undecided[name] -= set(acts.members.tolist())
         if self._zoo.parallel:
             self._step_all(moment.acts, turn)
         else:
             (name, acts), *_ = moment.acts.items()
             seats = self._of[name]
-            self._step_one(self._action(seats, acts, 0), turn)
+            self._step_one(seats.done.all_done(acts.done)[0], turn)
         if not self._env.agents:
             turn.end(truncated=self._cut)
         else:
@@ -111,19 +117,26 @@ class PettingZooWorld(World):
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
         """Their seats are empty from now on."""
         self._here[role] -= set(members.tolist())
+        self._due = {}
+
+    def close(self) -> None:
+        """Close the environment."""
+        self._env.close()
 
     # -- one way or the other --------------------------------------------------------------------------------------
 
     def _step_all(self, decided: Mapping[str, Acts], turn: Turn) -> None:
+        found: dict[str, Any] = {}
+        for role, acts in decided.items():
+            agents = self._of[role].agents
+            members = acts.members.tolist()
+            found.update(zip([agents[m] for m in members], self._of[role].done.all_done(acts.done), strict=True))
         actions = {}
         for agent in self._env.agents:
-            role, member = self._place[agent]
-            acts = decided.get(role)
-            at = -1 if acts is None else int(np.searchsorted(acts.members, member))
-            if acts is not None and at < len(acts) and acts.members[at] == member:
-                actions[agent] = self._action(self._of[role], acts, at)
+            if agent in found:
+                actions[agent] = found[agent]
             else:
-                actions[agent] = idle(self._of[role], self._env, agent, self._seen[agent])
+                actions[agent] = idle(self._of[self._place[agent][0]], self._env, agent, self._seen[agent])
         self._taken.append(actions)
         seen, rewards, terminated, truncated, _ = self._env.step(actions)
         self._seen.update(seen)
@@ -151,10 +164,12 @@ class PettingZooWorld(World):
     def _wake(self, turn: Turn, tick: int) -> None:
         """Wake whoever is to act next; for empty seats nobody is woken."""
         if self._zoo.parallel:
-            for name, seats in self._of.items():
-                due = [i for i, a in enumerate(seats.agents) if a in self._env.agents and i in self._here[name]]
-                turn.wake(name, np.array(due, dtype=np.int64), tick)
-            if not any(self._here.values()):
+            if not self._due:
+                self._due = {name: turn.members(name) for name, here in self._here.items() if here}
+                self._order = {name: due.tolist() for name, due in self._due.items()}
+            for name, due in self._due.items():
+                turn.wake(name, due, tick)
+            if not self._due:
                 turn.call(tick, "step_alone")
             return
         role, member = self._place[self._env.agent_selection]
@@ -201,23 +216,30 @@ class PettingZooWorld(World):
         """What an agent sees now, or saw when it was done."""
         return self._seen[agent] if self._zoo.parallel or agent in self._seen else self._env.observe(agent)
 
-    def _action(self, seats: Seats, acts: Acts, at: int) -> Any:
-        return seats.done.done({name: values[at] for name, values in acts.done.items()})
-
     def _pay(self, rewards: Mapping[str, Any], turn: Turn) -> None:
         for name, seats in self._of.items():
-            who, amounts = [], []
-            for member, agent in enumerate(seats.agents):
-                if member not in self._here[name]:
+            early, owed = self._undecided[name], self._owed[name]
+            due = self._due.get(name)
+            if due is not None and not early and not owed:
+                # The ordinary case by far: all who are here have decided, and nobody is owed anything.
+                agents = seats.agents
+                amounts = [rewards.get(agents[member], 0.0) for member in self._order[name]]
+                if any(amounts):
+                    turn.reward(name, due, np.array(amounts, dtype=np.float64))
+                continue
+            who, some = [], []
+            for member in sorted(self._here[name]):
+                amount = float(rewards.get(seats.agents[member], 0.0))
+                if member in early:
+                    owed[member] = owed.get(member, 0.0) + amount
                     continue
-                amount = float(rewards.get(agent, 0.0)) + self._owed.pop((name, member), 0.0)
-                if (name, member) not in self._decided:
-                    self._owed[name, member] = amount
-                elif amount:
+                if owed:
+                    amount += owed.pop(member, 0.0)
+                if amount:
                     who.append(member)
-                    amounts.append(amount)
+                    some.append(amount)
             if who:
-                turn.reward(name, np.array(who, dtype=np.int64), np.array(amounts))
+                turn.reward(name, np.array(who, dtype=np.int64), np.array(some))
 
     def _let_go(self, done: list[str], turn: Turn) -> None:
         """Those who are done leave, unless all are: then the episode ends."""
@@ -228,10 +250,11 @@ class PettingZooWorld(World):
             if gone:
                 turn.leave(name, np.array(gone, dtype=np.int64))
                 self._here[name] -= set(gone)
+                self._due = {}
 
     def _emit(self, rewards: Mapping[str, Any], turn: Turn) -> None:
         if len(self._place) <= _SINGLE:
-            told = {f"reward_{_measure(a)}": float(rewards.get(a, 0.0)) for a in self._place}
+            told = {name: float(rewards.get(agent, 0.0)) for agent, name in self._paid.items()}
         else:
             told = {
                 f"reward_{name}": float(np.mean([rewards.get(a, 0.0) for a in seats.agents]))

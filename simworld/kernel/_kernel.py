@@ -324,6 +324,7 @@ class Kernel:
         for name, roster in society.rosters.items():
             society.close(name, roster.present(), end)
         society.link(0)
+        self.world.close()
 
     # -- copies ----------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,9 @@ class World(ABC):
         for name, value in values.items():
             setattr(self, name, value)
 
+    def close(self) -> None:  # noqa: B027
+        """The episode is over: let go of what others may use, such as a window. Not called if it fails or is killed."""
+
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: B027
         """Members were taken out by an intervention: take back what they held. They cannot be woken any more."""
 

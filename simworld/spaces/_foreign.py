@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -53,6 +53,28 @@ class Foreign:
                 array[()] = str(part)
             found[leaf.field.name] = array.astype(leaf.field.numpy_dtype).reshape(leaf.field.sizes)
         return found
+
+    def all_told(self, values: Sequence[Any]) -> dict[str, Array]:
+        """Values of several members as one array for each field, shape (n, ...)."""
+        if self._simple:
+            field = self.leaves[0].field
+            return {field.name: np.array(values, dtype=field.numpy_dtype).reshape(len(values), *field.sizes)}
+        told = [self.told(value) for value in values]
+        return {field.name: np.stack([one[field.name] for one in told]) for field in self.fields}
+
+    def all_done(self, fields: Mapping[str, Array]) -> list[Any]:
+        """The space's own values of several members, from their fields, shape (n, ...)."""
+        if self._simple and isinstance(self.space, spaces.Discrete):
+            chosen: list[Any] = fields[self.leaves[0].field.name].tolist()
+            return chosen
+        n = len(next(iter(fields.values())))
+        return [self.done({name: values[at] for name, values in fields.items()}) for at in range(n)]
+
+    @property
+    def _simple(self) -> bool:
+        """It is one field of numbers, and nothing else."""
+        first = self.leaves[0]
+        return len(self.leaves) == 1 and not first.path and first.entry is None and first.field.dtype != "str"
 
     def done(self, fields: Mapping[str, Array]) -> Any:
         """The space's own value from one member's fields."""
