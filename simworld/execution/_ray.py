@@ -116,12 +116,10 @@ class RayCluster:
         self, ray: Any, send: Any, office: Any, flight: _Flight, waiting: deque[EpisodeSpec]
     ) -> Iterator[EpisodeResult]:
         lost, looked = Lost(), 0.0
-        alone: set[str] = set()
-        """Episodes that were under way, maybe, when a worker died: they go by themselves."""
         while (waiting and not self._board.stopping) or flight.tasks:
             slots = min(self._jobs, _cpus(ray))
             while waiting and len(flight.tasks) < AHEAD * slots and not self._board.stopping:
-                chunk = flight.pace.take(waiting, slots, alone)
+                chunk = flight.pace.take(waiting, slots, lost.alone)
                 flight.tasks[send(chunk)] = chunk
             done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
             for reference in done:
@@ -130,7 +128,6 @@ class RayCluster:
                 if batch is None:
                     ray.get(office.forget.remote([spec.number for spec in chunk]), timeout=_PATIENCE)
                     again, over = lost.sort(chunk)
-                    alone |= {spec.id for spec in again}
                     waiting.extendleft(reversed(again))
                     yield from over
                     continue
