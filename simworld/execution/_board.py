@@ -6,8 +6,9 @@ import fcntl
 import os
 import tempfile
 import threading
+import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.context import assert_spawning
@@ -20,10 +21,19 @@ from simworld.gateway import Budget, Spent, check_budget
 _WIDTH = 2
 IDLE = -1
 _GO, _STOP, _BUDGET = 0, 1, 2
+_LOOK = 0.05
+"""Seconds between looks whether a pause is over."""
 
 
 Wish: TypeAlias = Literal["go", "pause", "stop"]
 """What is wished of whoever works on a run."""
+
+
+def waited(hear: Callable[[], Wish]) -> bool:
+    """Wait as long as a pause is wished; False if a stop is."""
+    while (wish := hear()) == "pause":
+        time.sleep(_LOOK)
+    return wish == "go"
 
 
 class Slot(Protocol):

@@ -7,10 +7,11 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
-from simworld.execution._board import Slot
+from simworld.execution._board import Slot, waited
 from simworld.execution._course import Course, tape_path
 from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -121,7 +122,7 @@ def _run(course: Course, slot: Slot | None, snapshots: Snapshots) -> str:
     while not course.kernel.closed:
         if snapshots.due:
             snapshots.take()
-        if slot is not None and not _waited(course.kernel, slot):
+        if slot is not None and not waited(partial(slot.tick, course.kernel.tick)):
             return "interrupted"
         course.kernel.go_on()
         course.run()
@@ -145,13 +146,6 @@ def _reported(kernel: Kernel, slot: Slot | None, snapshots: Snapshots) -> Iterat
     finally:
         over.set()
         watcher.join()
-
-
-def _waited(kernel: Kernel, slot: Slot) -> bool:
-    """Wait as long as the run is paused; False if it is to stop."""
-    while (wish := slot.tick(kernel.tick)) == "pause":
-        time.sleep(_LOOK)
-    return wish == "go"
 
 
 def _told(failure: BaseException, when: str) -> str:

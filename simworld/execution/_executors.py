@@ -64,7 +64,7 @@ class LocalProcesses:
         with hired(self._board, self._conditions, self._jobs) as hands:
             while (waiting and not self._board.stopping) or any(hand.batch for hand in hands):
                 for hand in hands:
-                    if not hand.batch and waiting and not self._board.stopping:
+                    if not hand.batch and waiting and self._board.wish == "go":
                         hand.give(self._pace.take(waiting, self._jobs, self._lost.alone))
                 ready = wait([hand.pipe for hand in hands if hand.batch], _LOOK)
                 for hand in hands:

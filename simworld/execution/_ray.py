@@ -118,10 +118,14 @@ class RayCluster:
         lost, looked = Lost(), 0.0
         while (waiting and not self._board.stopping) or flight.tasks:
             slots = min(self._jobs, _cpus(ray))
-            while waiting and len(flight.tasks) < AHEAD * slots and not self._board.stopping:
+            while waiting and len(flight.tasks) < AHEAD * slots and self._board.wish == "go":
                 chunk = flight.pace.take(waiting, slots, lost.alone)
                 flight.tasks[send(chunk)] = chunk
-            done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
+            if flight.tasks:
+                done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
+            else:
+                done = []
+                time.sleep(_LOOK)  # paused
             for reference in done:
                 chunk = flight.tasks.pop(reference)
                 batch = _fetched(ray, reference)

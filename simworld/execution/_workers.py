@@ -37,7 +37,7 @@ class Worker:
 
     def work(self, batch: Sequence[EpisodeSpec]) -> Done:
         """Run episodes and seal them."""
-        return run_batch(batch, self._run, lambda: self.board.stopping)
+        return run_batch(batch, self._run, lambda: self.board.wish)
 
     def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
         return run_episode(spec, self.slot, self.outside.gateway(spec.resolved, spec.seed), sheaf=sheaf)
