@@ -50,9 +50,9 @@ class Looks(Agent):
 ARMS = """
 world: {kind: "street:Street"}
 roles: {person: {kind: "street:Looks", pause: 0.02}}
-horizon: 50
+horizon: 150
 arms:
-  killer: {roles.person.dies: 5}
+  killer: {roles.person.dies: 25}
   innocent: {}
 """
 COMMAND = [sys.executable, "-c", "from simworld.cli import main; main()", "run", "arms.yaml", "--display", "json"]
@@ -75,7 +75,7 @@ def test_an_episode_beside_one_that_kills_its_workers_is_none_the_worse(tmp_path
 
 
 def test_a_dead_worker_is_noticed_though_a_child_of_it_holds_its_pipe(tmp_path):
-    text = ARMS.replace("dies: 5", "dies: 5, roles.person.child: true")
+    text = ARMS.replace("dies: 25", "dies: 25, roles.person.child: true")
     assert _status(tmp_path, text, "--jobs", "2")[0] == {"killer": ["failed"], "innocent": ["success"]}
 
 
