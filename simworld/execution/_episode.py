@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
+from simworld.execution._aside import own_words_aside
 from simworld.execution._board import Slot, waited
 from simworld.execution._course import Course, tape_path
 from simworld.execution._failure import is_own, told, traceback_of
@@ -56,6 +57,13 @@ def run_episode(
         RunError: Tables cannot be written.
         TapeError: The tape does not fit the episode.
     """
+    with own_words_aside():
+        return _run_episode(spec, slot, gateway, keep, sheaf)
+
+
+def _run_episode(
+    spec: EpisodeSpec, slot: Slot | None, gateway: Gateway | None, keep: Keep | None, sheaf: Sheaf | None
+) -> EpisodeResult:
     begun = time.monotonic()
     if slot is not None:
         slot.begin(spec.number)

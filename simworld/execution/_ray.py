@@ -15,9 +15,10 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from simworld.errors import RunError
+from simworld.execution._aside import words_aside
 from simworld.execution._batch import AHEAD, Pace
 from simworld.execution._board import Board
 from simworld.execution._lost import Lost
@@ -238,7 +239,7 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             raise RunError(f"no Ray cluster at {address!r}: {' '.join(str(error).split())}") from error
-    with _words_aside():
+    with words_aside(lambda thread: thread.name.startswith("ray_")):  # Ray tells of dying workers
         try:
             yield jobs or _cpus(ray)
         finally:
@@ -259,32 +260,6 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
         raise RunError(f"no Ray cluster at {address!r}: {error}") from error
-
-
-class _Apart:
-    """Standard output to which Ray's own threads cannot write: their words go to standard error."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        """Write, here or there."""
-        return (sys.stderr if threading.current_thread().name.startswith("ray_") else self._out).write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is that of the output itself."""
-        return getattr(self._out, name)
-
-
-@contextmanager
-def _words_aside() -> Iterator[None]:
-    """What Ray tells of dying workers must not stand among records for machines."""
-    out = sys.stdout
-    sys.stdout = cast("TextIO", _Apart(out))
-    try:
-        yield
-    finally:
-        sys.stdout = out
 
 
 @contextmanager

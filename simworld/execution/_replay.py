@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from simworld.errors import RunError
+from simworld.execution._aside import own_words_aside
 from simworld.execution._course import Course, tape_path
 from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import changed_sources, import_folder
@@ -99,7 +100,8 @@ def replay_run(
     results = []
     for done, spec in enumerate(chosen):
         advance(done, len(chosen))
-        results.append(_replay_episode(spec, recorded[spec.id]))
+        with own_words_aside():
+            results.append(_replay_episode(spec, recorded[spec.id]))
     replay = Replay(run, tuple(results), damaged)
     return replace(replay, unlike=tuple(_notes(run, manifest, replay.identical)))
 

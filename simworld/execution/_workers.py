@@ -132,6 +132,8 @@ def _serve(pipe: Connection, board: Board, conditions: Conditions, number: int) 
     """Work on what comes through a pipe: with one thread, a line on the board, and no answer to Ctrl-C."""
     pin_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles it
+    with suppress(OSError):  # there may be no standard error
+        os.dup2(2, 1)  # the driver alone writes to standard output: a display may have records for machines there
     threading.Thread(target=_die_with, args=(parent_process(),), name="simworld-parent", daemon=True).start()
     with closing(Outside(conditions, board, lambda: board.stopping)) as outside:
         worker = Worker(board, board.slot(number), outside)
