@@ -14,6 +14,14 @@ from simworld.errors import ScenarioError
 if TYPE_CHECKING:
     from simworld.execution import Cluster, Order
 
+
+def _number(ctx: click.Context, option: click.Parameter, value: float) -> float:
+    """A number of seconds, which nan is not."""
+    if value != value:  # noqa: PLR0124
+        raise click.BadParameter("nan is not a number of seconds", ctx, option)
+    return value
+
+
 DISPLAYS = click.option(
     "--display",
     type=click.Choice(["auto", "live", "plain", "json", "none"]),
@@ -34,6 +42,7 @@ SNAPSHOTS = click.option(
     "--snapshot-every",
     "seconds",
     type=click.FloatRange(0.0),
+    callback=_number,
     default=60.0,
     show_default=True,
     metavar="SECONDS",

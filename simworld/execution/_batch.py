@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence, Set
 
 from simworld.errors import UserError
+from simworld.execution._board import Wish, waited
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.recording import BLOCKS, Sheaf
 
@@ -54,24 +55,27 @@ class Pace:
 
 
 def run_batch(
-    batch: Sequence[EpisodeSpec], run: Callable[[EpisodeSpec, Sheaf], EpisodeResult], stopping: Callable[[], bool]
+    batch: Sequence[EpisodeSpec], run: Callable[[EpisodeSpec, Sheaf], EpisodeResult], hear: Callable[[], Wish]
 ) -> tuple[list[EpisodeResult], Exception | None]:
     """Run episodes one after the other, and seal them together; returns results, and what ended the batch early.
 
-    Those that there was no time for have no result: whoever gave the batch gives them again.
+    Those that there was no time for have no result: whoever gave the batch gives them again. It begins when no pause is
+    wished, and ends where one is: what is done is sealed before anybody waits.
 
     Args:
         batch: The episodes.
         run: Runs one, and leaves its tables in the sheaf.
-        stopping: Whether a stop was asked for.
+        hear: What is wished.
     """
+    if not waited(hear):
+        return [], None
     begun = time.monotonic()
     sheaf = Sheaf(batch[0].run, {spec.id: spec.number for spec in batch})
     results: list[EpisodeResult] = []
     failure: Exception | None = None
     try:
         for spec in batch:
-            if stopping() or (results and time.monotonic() - begun >= _TOO_LONG):
+            if results and (hear() != "go" or time.monotonic() - begun >= _TOO_LONG):
                 break
             results.append(run(spec, sheaf))
     except (UserError, OSError) as error:  # raised by whoever takes the results: those are complete

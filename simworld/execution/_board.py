@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import fcntl
+import os
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing import get_context
+from multiprocessing.context import assert_spawning
+from multiprocessing.reduction import DupFd
 from typing import Any, Literal, Protocol, TypeAlias
 
 from simworld.errors import BudgetError
@@ -12,10 +21,19 @@ from simworld.gateway import Budget, Spent, check_budget
 _WIDTH = 2
 IDLE = -1
 _GO, _STOP, _BUDGET = 0, 1, 2
+_LOOK = 0.05
+"""Seconds between looks whether a pause is over."""
 
 
 Wish: TypeAlias = Literal["go", "pause", "stop"]
 """What is wished of whoever works on a run."""
+
+
+def waited(hear: Callable[[], Wish]) -> bool:
+    """Wait as long as a pause is wished; False if a stop is."""
+    while (wish := hear()) == "pause":
+        time.sleep(_LOOK)
+    return wish == "go"
 
 
 class Slot(Protocol):
@@ -34,7 +52,8 @@ class Slot(Protocol):
 class Board:
     """Which episode each worker is in, at which tick, and what all have spent; also carries the wish to stop.
 
-    Plain shared memory: readable from any thread at any time, written by one worker per slot, or under a lock.
+    Plain shared memory: readable from any thread at any time, written by one worker per slot, or under a lock that no
+    reader takes.
     """
 
     def __init__(self, slots: int, budget: Budget | None = None) -> None:
@@ -42,16 +61,13 @@ class Board:
         self._cells: Any = context.RawArray("q", [IDLE, 0] * slots)
         self._stop: Any = context.RawValue("b", _GO)
         self._paused: Any = context.RawValue("b", False)
-        self._next: Any = context.Value("i", 0)
-        self._spent: Any = context.Array("d", 3)
+        self._spent: Any = context.RawArray("d", 3)
+        self._lock = _Lock()
         self.budget = budget or Budget()
 
-    def claim(self) -> Slot:
-        """A slot for one worker."""
-        with self._next.get_lock():
-            number = self._next.value
-            self._next.value += 1
-        return _SharedSlot(self, number % (len(self._cells) // _WIDTH))
+    def slot(self, number: int) -> Slot:
+        """The line of one worker; whoever starts the workers numbers them."""
+        return _SharedSlot(self, number)
 
     def running(self) -> list[tuple[int, int]]:
         """(episode number, tick) of everything under way."""
@@ -91,7 +107,7 @@ class Board:
 
     def reserve(self, most: Spent) -> None:
         """Set aside what a call may cost. Raises BudgetError if the budget does not allow it."""
-        with self._spent.get_lock():
+        with self._lock.held():
             after = self.spent().plus(most)
             try:
                 check_budget(self.budget, after)
@@ -102,7 +118,7 @@ class Board:
 
     def settle(self, difference: Spent) -> None:
         """Correct what was set aside."""
-        with self._spent.get_lock():
+        with self._lock.held():
             self.carry(self.spent().plus(difference))
 
     def carry(self, spent: Spent) -> None:
@@ -113,6 +129,37 @@ class Board:
         """What all workers have spent so far, with what is set aside for calls under way."""
         asks, tokens, usd = self._spent[:]
         return Spent(int(asks), int(tokens), usd)
+
+
+class _Lock:
+    """One process at a time; however its holder dies, the system frees it, which it does not do with a semaphore."""
+
+    def __init__(self) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="simworld-")
+        os.unlink(name)  # nothing is left of it when the last process is gone
+        self._open(descriptor)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Wait for it, and hold it."""
+        # The system's lock is one of processes: all threads of one of them hold it together.
+        with self._threads:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def _open(self, descriptor: int) -> None:
+        self._descriptor, self._threads = descriptor, threading.Lock()
+        weakref.finalize(self, os.close, descriptor)
+
+    def __getstate__(self) -> Any:
+        assert_spawning(self)
+        return DupFd(self._descriptor)
+
+    def __setstate__(self, state: Any) -> None:
+        self._open(state.detach())
 
 
 class _SharedSlot:

@@ -67,8 +67,8 @@ def hear(run: Path, board: Board) -> None:
     """Pass on what was asked of a run."""
     try:
         wish = (run / _CONTROL).read_text(encoding="utf-8")
-    except OSError:
-        return
+    except (OSError, UnicodeError):
+        return  # nobody has asked for anything, or nobody can tell for what
     if wish == "stop" and not board.stopping:
         board.stop()
     board.pause(wish == "pause")

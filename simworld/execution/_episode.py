@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
-from simworld.execution._board import Slot
+from simworld.execution._aside import own_words_aside
+from simworld.execution._board import Slot, waited
 from simworld.execution._course import Course, tape_path
+from simworld.execution._failure import is_own, told, traceback_of
 from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
-from simworld.kernel import Answer, Ask, Broker, Gateway, Keep, Kernel, lasting, read_tape
+from simworld.kernel import Answer, Ask, Broker, Gateway, Keep, Kernel, read_tape
 from simworld.recording import EpisodeRecorder, Sheaf
 
 _LOOK = 0.05
 """Seconds between reports of progress."""
-_PACKAGE = Path(__file__).parents[1]
 
 
 def read_tape_of(run: Path, episode: str) -> Iterator[tuple[Ask, Answer]]:
@@ -56,6 +57,13 @@ def run_episode(
         RunError: Tables cannot be written.
         TapeError: The tape does not fit the episode.
     """
+    with own_words_aside():
+        return _run_episode(spec, slot, gateway, keep, sheaf)
+
+
+def _run_episode(
+    spec: EpisodeSpec, slot: Slot | None, gateway: Gateway | None, keep: Keep | None, sheaf: Sheaf | None
+) -> EpisodeResult:
     begun = time.monotonic()
     if slot is not None:
         slot.begin(spec.number)
@@ -75,9 +83,11 @@ def run_episode(
         # These concern the run: the disk, the tape, a provider that rejects every ask.
         recorder.abandon()
         raise
-    except (Exception, SystemExit) as failure:  # noqa: BLE001  kept as data: the row of this episode tells it
-        status, error = "failed", _told(failure, f"seed {spec.seed}, tick {kernel.tick}")
-        recorder.telemetry("traceback", lasting("".join(traceback.format_exception(failure))))
+    except BaseException as failure:  # kept as data: the row of this episode tells it
+        if not is_own(failure):
+            raise
+        status, error = "failed", told(failure, f"seed {spec.seed}, tick {kernel.tick}")
+        recorder.telemetry("traceback", traceback_of(failure))
     finally:
         # What is under way is paid for: an episode that goes on later finds it on its tape.
         broker.close(wait=status == "interrupted")
@@ -121,7 +131,7 @@ def _run(course: Course, slot: Slot | None, snapshots: Snapshots) -> str:
     while not course.kernel.closed:
         if snapshots.due:
             snapshots.take()
-        if slot is not None and not _waited(course.kernel, slot):
+        if slot is not None and not waited(partial(slot.tick, course.kernel.tick)):
             return "interrupted"
         course.kernel.go_on()
         course.run()
@@ -145,19 +155,3 @@ def _reported(kernel: Kernel, slot: Slot | None, snapshots: Snapshots) -> Iterat
     finally:
         over.set()
         watcher.join()
-
-
-def _waited(kernel: Kernel, slot: Slot) -> bool:
-    """Wait as long as the run is paused; False if it is to stop."""
-    while (wish := slot.tick(kernel.tick)) == "pause":
-        time.sleep(_LOOK)
-    return wish == "go"
-
-
-def _told(failure: BaseException, when: str) -> str:
-    """A failure in one line that says what, where and when: the same words every time."""
-    own = [f for f in traceback.extract_tb(failure.__traceback__) if Path(f.filename).parent.parent != _PACKAGE]
-    places = [f"{Path(f.filename).name}:{f.lineno} in {f.name}" for f in own[-1:]]
-    words = "; ".join([*places, *getattr(failure, "__notes__", ()), when])
-    said = " ".join(str(failure).split())
-    return lasting(f"{type(failure).__name__}: {said} ({words})")

@@ -31,7 +31,8 @@ def unpack(parcel: Parcel, run: Path) -> None:
     try:
         for name in sorted(parcel, key=lambda name: (name.startswith("tables/episodes/"), name)):
             path = run / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.parent.mkdir(exist_ok=True)  # never the run: somebody may have removed it
+            path.parent.mkdir(exist_ok=True)
             waiting = path.with_suffix(".arrow.tmp")
             waiting.write_bytes(parcel[name])
             os.replace(waiting, path)

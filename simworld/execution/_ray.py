@@ -15,9 +15,10 @@ from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from simworld.errors import RunError
+from simworld.execution._aside import words_aside
 from simworld.execution._batch import AHEAD, Pace
 from simworld.execution._board import Board
 from simworld.execution._lost import Lost
@@ -116,21 +117,22 @@ class RayCluster:
         self, ray: Any, send: Any, office: Any, flight: _Flight, waiting: deque[EpisodeSpec]
     ) -> Iterator[EpisodeResult]:
         lost, looked = Lost(), 0.0
-        alone: set[str] = set()
-        """Episodes that were under way, maybe, when a worker died: they go by themselves."""
         while (waiting and not self._board.stopping) or flight.tasks:
             slots = min(self._jobs, _cpus(ray))
-            while waiting and len(flight.tasks) < AHEAD * slots and not self._board.stopping:
-                chunk = flight.pace.take(waiting, slots, alone)
+            while waiting and len(flight.tasks) < AHEAD * slots and self._board.wish == "go":
+                chunk = flight.pace.take(waiting, slots, lost.alone)
                 flight.tasks[send(chunk)] = chunk
-            done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
+            if flight.tasks:
+                done, _ = ray.wait(list(flight.tasks), num_returns=1, timeout=_LOOK)
+            else:
+                done = []
+                time.sleep(_LOOK)  # paused
             for reference in done:
                 chunk = flight.tasks.pop(reference)
                 batch = _fetched(ray, reference)
                 if batch is None:
                     ray.get(office.forget.remote([spec.number for spec in chunk]), timeout=_PATIENCE)
                     again, over = lost.sort(chunk)
-                    alone |= {spec.id for spec in again}
                     waiting.extendleft(reversed(again))
                     yield from over
                     continue
@@ -237,11 +239,9 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
             )
         except (ConnectionError, ValueError, RuntimeError) as error:
             told = " ".join(str(error).split())
-            token = (
-                "" if os.environ.get("RAY_AUTH_TOKEN") else " (RAY_AUTH_TOKEN is not set here: is it where it runs?)"
-            )
+            token = "" if os.environ.get("RAY_AUTH_TOKEN") else " (RAY_AUTH_TOKEN is not set here)"
             raise RunError(f"no Ray cluster at {address!r}: {told}{token}") from error
-    with _words_aside():
+    with words_aside(lambda thread: thread.name.startswith("ray_")):  # Ray tells of dying workers
         try:
             yield jobs or _cpus(ray)
         finally:
@@ -262,32 +262,6 @@ def _reach(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=_PATIENCE).close()
     except (OSError, OverflowError) as error:
         raise RunError(f"no Ray cluster at {address!r}: {error}") from error
-
-
-class _Apart:
-    """Standard output to which Ray's own threads cannot write: their words go to standard error."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-
-    def write(self, text: str) -> int:
-        """Write, here or there."""
-        return (sys.stderr if threading.current_thread().name.startswith("ray_") else self._out).write(text)
-
-    def __getattr__(self, name: str) -> Any:
-        """Everything else is that of the output itself."""
-        return getattr(self._out, name)
-
-
-@contextmanager
-def _words_aside() -> Iterator[None]:
-    """What Ray tells of dying workers must not stand among records for machines."""
-    out = sys.stdout
-    sys.stdout = cast("TextIO", _Apart(out))
-    try:
-        yield
-    finally:
-        sys.stdout = out
 
 
 @contextmanager

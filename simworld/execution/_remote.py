@@ -106,7 +106,7 @@ class RemoteBoard:
 
     def __init__(self, office: Any, worker: str, budget: Budget) -> None:
         self._office, self._worker, self.budget = office, worker, budget
-        self._episode, self._told = IDLE, 0.0
+        self._episode, self._told, self._heard = IDLE, 0.0, 0.0
         self._reply: Any = None
         self._wish: Wish = "go"
 
@@ -130,6 +130,14 @@ class RemoteBoard:
         """Nothing under way."""
         self._episode = IDLE
         self._tell(0)
+
+    def hear(self) -> Wish:
+        """What is wished, between episodes."""
+        if time.monotonic() - self._heard >= _REPORT:
+            self._tell(0)
+            # Waited for: where episodes are shorter than a reply takes, none would ever be seen.
+            self._wish, self._reply, self._heard = self._get(self._reply), None, time.monotonic()
+        return self._wish
 
     def reserve(self, most: Spent) -> None:
         """Set aside what a call may cost. Raises BudgetError if the budget does not allow it."""
@@ -233,7 +241,7 @@ class Worker:
         here = [replace(spec, run=self._place, import_from=self._import_from) for spec in specs]
         if not self._shares:  # snapshots would be gone with this worker
             here = [replace(spec, snapshot_seconds=0.0) for spec in here]
-        batch.results, batch.error = run_batch(here, self._run, lambda: self._board.stopping)
+        batch.results, batch.error = run_batch(here, self._run, self._board.hear)
         if not self._shares:
             self._send(specs[0].id, batch)
         return batch

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from simworld.errors import RunError
+from simworld.execution._aside import own_words_aside
 from simworld.execution._course import Course, tape_path
 from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import changed_sources, import_folder
 from simworld.execution._spec import EpisodeSpec
-from simworld.kernel import Broker, Silent, Tape
+from simworld.kernel import Broker, Silent, Tape, said_by
 from simworld.recording import Environment, Link, Manifest, damaged_files, read_links, read_manifest
 
 _SHOWN = 5
@@ -99,7 +100,8 @@ def replay_run(
     results = []
     for done, spec in enumerate(chosen):
         advance(done, len(chosen))
-        results.append(_replay_episode(spec, recorded[spec.id]))
+        with own_words_aside():
+            results.append(_replay_episode(spec, recorded[spec.id]))
     replay = Replay(run, tuple(results), damaged)
     return replace(replay, unlike=tuple(_notes(run, manifest, replay.identical)))
 
@@ -119,9 +121,12 @@ def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
             difference = f"ended after moment {checker.number}; the run has {len(links)}"
     except _Differs as found:
         difference = str(found)
-    except Exception as error:  # noqa: BLE001  an episode that failed must fail again, at the same moment
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  an episode that failed must fail again, at the same moment
         if checker.number < len(links):
-            difference = f"moment {checker.number}, tick {kernel.tick}: {type(error).__name__}: {error}"
+            words = f"{type(error).__name__}: {said_by(error)}"
+            difference = f"moment {checker.number}, tick {kernel.tick}: {words}"
     return EpisodeReplay(spec.id, spec.arm, spec.seed, checker.number, difference)
 
 

@@ -29,7 +29,7 @@ from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._storage import Storage
 from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.gateway import STAND_INS, Spent
-from simworld.kernel import TAKEN
+from simworld.kernel import TAKEN, said_by
 from simworld.recording import (
     Environment,
     EpisodeRow,
@@ -233,7 +233,7 @@ class _Run:
             status, reason = "interrupted", "stopped at once; the same command again continues"
             raise
         except BaseException as error:
-            reason = f"{type(error).__name__}: {error}"
+            reason = f"{type(error).__name__}: {said_by(error)}"
             raise
         finally:
             self._update(status=status, reason=reason, ended=_now())

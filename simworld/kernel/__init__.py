@@ -11,7 +11,7 @@ from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, 
 from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
 from simworld.kernel._tape import TAKEN, Keep, Tape, TwinTape, read_tape
-from simworld.kernel._words import lasting
+from simworld.kernel._words import lasting, said_by, shortened
 from simworld.kernel._world import Acts, Moment, Turn, World
 
 __all__ = [
@@ -55,4 +55,6 @@ __all__ = [
     "answer_digest",
     "lasting",
     "read_tape",
+    "said_by",
+    "shortened",
 ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import pickle
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import PurePath
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from simworld.errors import ActionError, ContractError, SimworldError
 from simworld.kernel._asks import Answer, Ask
 from simworld.kernel._fields import Array, Field, Members, Role, as_field
 from simworld.kernel._minds import Action, Agent, Cohort, Rounds, Seat, Seats, Value
+from simworld.kernel._words import said_by
 
 
 class Individuals(Cohort):
@@ -109,7 +112,9 @@ class _Thought:
                 self._why_not = f"must be picklable ({error})"
         try:
             result = self.agent.act(seen, self.seat)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
             self._fail(error)
             return
         if inspect.iscoroutine(result):
@@ -127,7 +132,9 @@ class _Thought:
         except StopIteration as stop:
             self._decide(stop.value)
             return
-        except (Exception, SystemExit) as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001  only a declared fallback may stand in, see _fail
             self._fail(error)
             return
         own = (self._seats.role.name, self.seat.member, int(self._seats.decisions[self.place]))
@@ -153,18 +160,26 @@ class _Thought:
 
     def _fail(self, error: BaseException) -> None:
         if self.agent.fallback is None or isinstance(error, SimworldError):
-            error.add_note(f"in {self}")
+            with suppress(TypeError):  # it has notes of its own making
+                error.add_note(f"in {self}")
             raise error
-        self.seat.fault("error", f"{type(error).__name__}: {error}{_place(error)}")
+        self.seat.fault("error", f"{type(error).__name__}: {said_by(error)}{_place(error)}")
         self.action = self.agent.fallback
 
 
 def _place(error: BaseException) -> str:
     """Where an exception was raised, for the record: file and line."""
     trace = error.__traceback__
+    if trace is not None and isinstance(error, RecursionError):
+        # Where the stack overflows depends on where it began: the agent's own first line does not.
+        return _at(trace.tb_next or trace)
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return "" if trace is None else f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    return "" if trace is None else _at(trace)
+
+
+def _at(trace: TracebackType) -> str:
+    return f" ({PurePath(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
 
 
 def _one_by_one(seats: Seats, seen: Mapping[str, Array]) -> Iterator[dict[str, Value]]:

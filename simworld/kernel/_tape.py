@@ -153,7 +153,7 @@ class _Writer:
     """Appends frames to a file, from its last whole frame on."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # never the run: somebody may have removed it
         if path.exists():
             whole = 0
             for _, _, _, end in _read(path):

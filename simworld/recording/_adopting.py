@@ -65,7 +65,8 @@ def adopt(run: Path, other: Shelf, tables: EpisodeTables, sheaf: Sheaf) -> bool:
     try:
         for name in found:
             folder = table_dir(run, name)
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(exist_ok=True)
+            folder.mkdir(exist_ok=True)
             remove(folder, key.episode)
         tape = Path("tape") / f"{key.episode}.tape"
         if (other.run / tape).exists():

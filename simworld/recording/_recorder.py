@@ -383,7 +383,8 @@ def _remove_leftovers(run: Path, tables: Iterable[str], episode: str, endings: I
     for name in tables:
         folder = table_dir(run, name)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(exist_ok=True)  # never the run: somebody may have removed it
+            folder.mkdir(exist_ok=True)
             remove(folder, episode, endings)
         except OSError as error:
             raise RunError(f"cannot record in {folder}: {error}") from error

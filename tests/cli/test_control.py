@@ -21,6 +21,14 @@ roles:
 horizon: 4000
 episodes: 2
 """
+SHORT = """
+world: {kind: economy, brackets: three, tax_year: 4}
+roles:
+  worker: {kind: rational, count: 20}
+  planner: {kind: fixed, schedule: flat, rate: 0.3}
+horizon: 30
+episodes: 3000
+"""
 PROGRAM = [sys.executable, "-c", "from simworld.cli import main; main()"]
 
 
@@ -80,6 +88,26 @@ def test_a_run_pauses_goes_on_and_stops_and_the_same_command_continues_it(slow):
     assert fresh.returncode == 0
     chains = [sorted(open_run(r).table("episodes")["chain"]) for r in (run, next((where / "fresh").iterdir()))]
     assert chains[0] == chains[1]  # a pause changes nothing
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_run_of_short_episodes_pauses_too(tmp_path, jobs):
+    (tmp_path / "short.yaml").write_text(SHORT)
+    command = [*PROGRAM, "run", "short.yaml", "--display", "none", "--jobs", jobs]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        _until(lambda: any((tmp_path / "runs").glob("*/tables/episodes/*.arrow")))
+        (run,) = (tmp_path / "runs").iterdir()
+        assert simworld("pause", str(run), cwd=run).returncode == 0
+        _until(lambda: _posted(run)["wish"] == "pause")
+        time.sleep(1.0)
+        before = len(open_run(run).table("episodes"))
+        assert 0 < before < 3000
+        time.sleep(1.0)
+        assert len(open_run(run).table("episodes")) == before
+        assert process.poll() is None
+        assert simworld("continue", str(run), cwd=run).returncode == 0
+        _until(lambda: len(open_run(run).table("episodes")) > before)
+        process.kill()
 
 
 def test_a_run_is_watched_to_its_end(slow):

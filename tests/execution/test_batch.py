@@ -82,8 +82,24 @@ def test_a_batch_that_takes_longer_than_foreseen_ends_early(tmp_path):
     pace.took(quick, [EpisodeResult(spec.number, spec.id, "success", seconds=0.01) for spec in quick])
     batch = pace.take(slow, 1)
     assert len(batch) > 3  # as many as if they were like those before
-    results, failure = run_batch(batch, lambda spec, sheaf: run_episode(spec, sheaf=sheaf), lambda: False)
+    results, failure = run_batch(batch, lambda spec, sheaf: run_episode(spec, sheaf=sheaf), lambda: "go")
     assert failure is None
     assert 1 <= len(results) < len(batch)  # 0.8 seconds each
     assert pace.took(batch, results) == batch[len(results) :]
     assert finished_episodes(tmp_path) == {result.id for result in results}
+
+
+def test_a_pause_ends_a_batch_after_an_episode_and_the_next_one_waits(tmp_path):
+    (tmp_path / "uneven.yaml").write_text(UNEVEN)
+    (tmp_path / "slow.py").write_text(SLOW)
+    specs, wishes = specs_of(load(tmp_path / "uneven.yaml"), tmp_path)[:8], ["pause", "pause", "go", "go", "pause"]
+
+    def run(spec, sheaf):
+        assert len(wishes) < 4  # the pause was waited for
+        return run_episode(spec, sheaf=sheaf)
+
+    results, _ = run_batch(specs, run, lambda: wishes.pop(0))
+    assert [result.id for result in results] == [spec.id for spec in specs[:2]]
+    assert finished_episodes(tmp_path) == {spec.id for spec in specs[:2]}  # sealed, although it is paused
+    wishes[:] = ["pause", "stop"]
+    assert run_batch(specs[2:], run, lambda: wishes.pop(0)) == ([], None)
