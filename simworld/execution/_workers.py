@@ -60,7 +60,8 @@ class Hand:
         self.pipe, other = context.Pipe()
         """Where its answers come from."""
         self._process = context.Process(target=_serve, args=(other, self._board, self._conditions, self._number))
-        self._process.start()
+        with _ctrl_c_blocked():
+            self._process.start()
         other.close()
 
     @property
@@ -128,10 +129,21 @@ def hired(board: Board, conditions: Conditions, jobs: int) -> Iterator[list[Hand
         raise
 
 
+@contextmanager
+def _ctrl_c_blocked() -> Iterator[None]:
+    """A process that starts within does not hear Ctrl-C until it can ignore it: it would die among its imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, board: Board, conditions: Conditions, number: int) -> None:
     """Work on what comes through a pipe: with one thread, a line on the board, and no answer to Ctrl-C."""
     pin_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver handles it
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     with suppress(OSError):  # there may be no standard error
         os.dup2(2, 1)  # the driver alone writes to standard output: a display may have records for machines there
     threading.Thread(target=_die_with, args=(parent_process(),), name="simworld-parent", daemon=True).start()
