@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import TypeAlias
@@ -132,6 +132,7 @@ def hired(board: Board, conditions: Conditions, jobs: int) -> Iterator[list[Hand
 @contextmanager
 def _ctrl_c_blocked() -> Iterator[None]:
     """A process that starts within does not hear Ctrl-C until it can ignore it: it would die among its imports."""
+    resource_tracker.ensure_running()  # the first process would start it, and that lets Ctrl-C through
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
