@@ -100,14 +100,11 @@ class Cast:
     def ended(self) -> dict[str, str]:
         """Whose record has ended, and how; what they saw then is in ``seen``."""
         ended = {}
-        for (role, member), (end, seen, place) in self.stage.ear.ended.items():
+        for role, member, end, seen in self.stage.endings():
             name = f"{role}_{member}"
             if name in self.names:
                 ended[name] = end
-                shared = {f.name for f in self.stage.role(role).obs if f.shared}
-                one = {k: v if k in shared else v[place : place + 1] for k, v in seen.items()}
-                self.seen[name] = self.spaces[role].told(one)[0]
-        self.stage.ear.ended.clear()
+                self.seen[name] = self.spaces[role].told(seen)[0]
         return ended
 
     def _now(self, name: str) -> Any:

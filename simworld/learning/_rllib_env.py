@@ -65,14 +65,11 @@ class VectorEnv(MultiAgentEnv):
         observations = self._look()
         terminated: dict[str, bool] = {}
         truncated: dict[str, bool] = {}
-        for (role, member), (end, seen, place) in self._stage.ear.ended.items():
+        for role, member, end, seen in self._stage.endings():
             name = f"{role}_{member}"
             if name in self._names:
-                shared = {f.name for f in self._stage.role(role).obs if f.shared}
-                one = {k: v if k in shared else v[place : place + 1] for k, v in seen.items()}
-                observations[name] = self._told(role, one, 1)[0]
+                observations[name] = self._told(role, seen, 1)[0]
                 (truncated if end == "truncated" else terminated)[name] = True
-        self._stage.ear.ended.clear()
         over = self._stage.moment is None
         self.agents = [name for name in self.agents if name not in terminated and name not in truncated]
         rewards = {name: self._owed.pop(name, 0.0) for name in observations}

@@ -132,6 +132,16 @@ class Stage:
         own = np.isin(roster.group[: roster.count], places)
         return [int(m) for m in np.flatnonzero(own)]
 
+    def endings(self) -> list[tuple[str, int, str, Mapping[str, Array]]]:
+        """Whose records have ended since this was asked last: role, member, how, and what was seen then (n = 1)."""
+        found: list[tuple[str, int, str, Mapping[str, Array]]] = []
+        for (role, member), (end, seen, place) in self.ear.ended.items():
+            shared = {f.name for f in self.role(role).obs if f.shared}
+            one = {name: v if name in shared else v[place : place + 1] for name, v in seen.items()}
+            found.append((role, member, end, one))
+        self.ear.ended.clear()
+        return found
+
     def close(self) -> None:
         """Let go of whoever answers from outside."""
         if self._outside is not None:

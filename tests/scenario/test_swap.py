@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from simworld.execution import Order, execute
 from simworld.scenario import load
+from simworld.spaces import ActionVector, Network, ObservationVector, dense
+from simworld.worlds.games import RepeatedGame
 from simworld_analysis import open_run
 
 SENTINEL = Path(__file__).parents[2] / "scenarios" / "brg" / "sentinel.yaml"
@@ -16,7 +19,8 @@ SMALL = (
     "episodes=1",
     "claims=[]",
     "watch=[player.act.cooperate]",
-    "models.default=stand-in/reciprocal",
+    "models={default: stand-in/reciprocal, general: stand-in/in-context}",
+    "people.default={kind: scripted, answers: [1, 0.5]}",
     # The schedule of the scenario, twenty times shorter.
     "roles.player.1.phases=[{rounds: 10}, {rounds: 5, level: 0}, {rounds: 10}, {rounds: 15, noise: 0.3}]",
 )
@@ -25,17 +29,33 @@ LINES = {
     "tit_for_tat": "roles.player.0: {kind: tit_for_tat}",
     "llm_player": "roles.player.0: {kind: llm_player}",
     "axelrod": 'roles.player.0: {kind: "axelrod:TitForTat"}',
+    "policy": "roles.player.0: {kind: policy, checkpoint: POLICY}",
+    "random": "roles.player.0: {kind: random}",
+    "llm_agent": "roles.player.0: {kind: llm_agent, model: general}",
+    "person": "roles.player.0: {kind: person}",
 }
 MINDS = {
     "brg": {"receptivity", "discomfort", "strange_state", "strange_output", "disagreement", "body_action"}
     | {"cognitive_action"},
     "llm_player": {"thought"},
+    "llm_agent": {"thought"},
 }
+
+
+def trained(path: Path) -> None:
+    """A policy as training leaves it: numbers for the fields of the role, whatever they are worth."""
+    role = RepeatedGame.roles[0].sized({"player": 2})
+    seen, done = ObservationVector.of(role), ActionVector.of(role)
+    weights = [np.full((4, seen.width), 0.1), np.full((2, 4), 0.1)]
+    Network(seen, done, dense(weights, [np.zeros(4), np.zeros(2)], "tanh")).save(path)
 
 
 def played(line: str, runs: Path):
     """The run of the scenario with this line as its arm, and the decisions in it."""
-    outcome = execute(Order(load(SENTINEL, [*SMALL, f"arms={{it: {{{line}}}}}"]), runs))
+    runs.mkdir(exist_ok=True)
+    policy = runs / "policy.npz"
+    trained(policy)
+    outcome = execute(Order(load(SENTINEL, [*SMALL, f"arms={{it: {{{line.replace('POLICY', str(policy))}}}}}"]), runs))
     run = open_run(outcome.run)
     assert (outcome.status, run.status) == ("success", "success")
     assert run.table("episodes")["status"].tolist() == ["success"]
