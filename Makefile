@@ -15,7 +15,7 @@ help:
 	@echo "make run    the tax-policy society, offline, with its summary on screen"
 	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
 	@echo "make games  the Axelrod library (0.9 GB, for axelrod:<strategy>), and the tests that need it"
-	@echo "make study  slow scientific studies (the tables that the docs quote)"
+	@echo "make study  slow scientific studies (the tables that the docs quote), and training, which needs torch"
 	@echo "make bench  speed, as ratios against peers in the same run"
 	@echo "make pictures  the pictures of README and docs, from real runs"
 	@echo "make clean  remove the virtual environment and all caches (never runs/)"
@@ -37,6 +37,8 @@ games: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
 
 study: .venv/dev
+	$(PIP) --editable '.[dev,train]'
+	$(BIN)/pytest tests/learning/test_train.py tests/docs/test_bring.py
 	$(BIN)/pytest -m study -n 2 --dist loadfile
 	$(BIN)/python -m benchmarks.studies.coverage
 	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m paper

@@ -54,7 +54,7 @@ class MesaWorld(World):
             model: The model's class, as module:Class, such as mesa.examples:WolfSheep.
             args: Arguments that it is made with, by name.
             report: Attributes to record besides what the model reports, by role, or by ``model``: numbers of the model
-                become measures, as in {boid_agent: [position]}. A role is called like the class, as in money_agent.
+                become measures, as in {boid: [position]}. A role is called like the class, as in money_agent.
             kinds: What reporters report (number, whole, truth, text), where their first values do not tell.
             classes: Classes of agents that come later, as module:Class, where something is reported of them.
             seats: Adapters that hand a class of agents to minds, as module:Class.
