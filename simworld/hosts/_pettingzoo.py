@@ -70,6 +70,8 @@ class PettingZooWorld(World):
     def reset(self, turn: Turn) -> None:
         """Reset the environment with the episode's seed, seat its agents, and wake those whose turn it is."""
         self._env, self._seed = self._zoo.make(), turn.seed
+        self._cut = False
+        """Those who were done last were cut off in mid-course."""
         self._taken: list[Any] = []
         """Every step of the environment: what a copy does again."""
         # Cleared first: a parallel environment returns what is seen, one that goes turn by turn is asked.
@@ -105,6 +107,8 @@ class PettingZooWorld(World):
                 self._undecided[name] -= set(acts.members.tolist())
         if self._zoo.parallel:
             self._step_all(moment.acts, turn)
+        elif not moment.acts:
+            return  # whose turn it is waits for an answer: the environment waits, too
         else:
             (name, acts), *_ = moment.acts.items()
             seats = self._of[name]

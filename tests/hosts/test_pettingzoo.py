@@ -15,9 +15,9 @@ import pytest
 from simworld.errors import ScenarioError
 from simworld.execution import check
 from simworld.hosts import PettingZooWorld
-from simworld.kernel import Group, World
+from simworld.kernel import Agent, Answer, Broker, Group, Individuals, World
 from simworld.scenario import load
-from simworld.testing import WorldSuite, play
+from simworld.testing import ScriptedGateway, WorldSuite, play
 from simworld_agents.general import Random
 from simworld_analysis import open_run
 
@@ -192,6 +192,27 @@ def test_a_model_and_a_person_play_and_the_game_is_replayed(tmp_path):
     assert set(person["fault"].dropna()) <= {"invalid"}
     assert all(mask[int(move)] for mask, move in zip(person["obs.action_mask"], person["act.action"], strict=True))
     assert simworld(tmp_path, "replay", str(run)).startswith("identical: 3 episodes")
+
+
+class Waiting(Agent):
+    """Asks a person in another room, who takes three steps to answer."""
+
+    asks = ("person",)
+
+    async def act(self, seen, seat):
+        allowed = [int(v) for v in np.flatnonzero(seen["action_mask"])]
+        answer = await seat.ask.person({"question": "where?", "options": allowed}, after=3)
+        return {"action": answer.value}
+
+
+def test_a_board_waits_for_who_waits_for_an_answer():
+    world = PettingZooWorld("pettingzoo.classic.tictactoe_v3")
+    gateway = ScriptedGateway(lambda ask: Answer(ask.content["options"][-1]))
+    seating = {"player": [Group(Individuals(Waiting)), Group(Random())]}
+    episode = play(world, seating, seed=1, horizon=40, broker=Broker(gateway))
+    ticks = [(row["member"], row["since"], row["tick"]) for row in episode.heard.rows]
+    assert ticks[:4] == [(0, 0, 3), (1, 4, 4), (0, 5, 8), (1, 9, 9)]
+    assert {end for *_, end in episode.heard.closings} == {"terminated"}
 
 
 @pytest.mark.parametrize(
