@@ -41,7 +41,7 @@ def claims(run: Path, scenario: Path | None, as_json: bool) -> int:
     with opening():
         opened = open_run(run)
         verdicts = judged(opened, also)
-    lacking = unheard(opened)
+        lacking = unheard(opened)
     if as_json:
         told = [{**verdict.as_dict(), "complete": not lacking} for verdict in verdicts]
         click.echo(json.dumps(told, allow_nan=False))

@@ -48,6 +48,11 @@ def _show_run(run: Run, measures: list[str], as_json: bool) -> int:
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.dashboard import render_summary, summarise  # noqa: PLC0415
 
+    if "evaluation" in run.tables and "episodes" not in run.tables:
+        from simworld.cli._train import show_training  # noqa: PLC0415
+
+        show_training(run, as_json)
+        return 0
     summary = summarise(run.path, measures)
     if as_json:
         click.echo(json.dumps(_finite(summary.as_dict()), allow_nan=False))

@@ -16,7 +16,6 @@ from simworld.cli._opening import opening
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from simworld.learning import Trained
     from simworld.scenario import Scenario
     from simworld_analysis import Run
 
@@ -67,10 +66,9 @@ def train(  # noqa: PLR0913, PLR0917  one parameter per option
         outcome = run_training(Training(loaded, out, jobs, new, address), shown)
     with opening():
         opened = open_run(outcome.run)
-        if as_json:
-            click.echo(json.dumps(_as_dict(opened, outcome), allow_nan=False))
-        else:
-            _print(opened, outcome)
+        if outcome.finished_before and not as_json:
+            click.echo(f"this was trained before: {opened.path} (another run of it: --new)")
+        show_training(opened, as_json)
     return {"success": 0, "interrupted": 130}.get(outcome.status, 1)
 
 
@@ -133,20 +131,27 @@ def _policies(run: Run) -> list[str]:
     return [str(path) for path in sorted((run.path / "policies").glob("*.npz"))]
 
 
-def _as_dict(run: Run, outcome: Trained) -> dict[str, object]:
+def show_training(run: Run, as_json: bool) -> None:
+    """Say how much better the policies of a training are than untrained ones, and where they are."""
+    if as_json:
+        click.echo(json.dumps(_as_dict(run), allow_nan=False))
+    else:
+        _print(run)
+
+
+def _as_dict(run: Run) -> dict[str, object]:
     from simworld_analysis.learning import improvement  # noqa: PLC0415
 
-    told: dict[str, object] = {"run": str(run.path), "status": outcome.status, "policies": _policies(run)}
+    told: dict[str, object] = {"run": str(run.path), "status": run.status, "policies": _policies(run)}
     return told | (improvement(run).as_dict() if _policies(run) else {})
 
 
-def _print(run: Run, outcome: Trained) -> None:
+def _print(run: Run) -> None:
     from simworld.dashboard import interval, number  # noqa: PLC0415
     from simworld_analysis.learning import curve_figure, improvement  # noqa: PLC0415
 
-    if outcome.finished_before:
-        click.echo(f"this was trained before: {run.path} (another run of it: --new)")
-    click.echo(f"{run.manifest['scenario']} {outcome.status}{': ' + outcome.reason if outcome.reason else ''}")
+    reason = run.manifest.get("reason")
+    click.echo(f"{run.manifest['scenario']} {run.status}{f': {reason}' if reason else ''}")
     if not _policies(run):
         return
     found = improvement(run)

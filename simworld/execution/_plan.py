@@ -78,6 +78,8 @@ def specs_of_run(run: Path, manifest: Manifest) -> list[EpisodeSpec]:
         RunError: The resolved scenario is missing, or is not the one that was run.
     """
     path = run / "resolved.yaml"
+    if (run / "checkpoints").is_dir():
+        raise RunError(f"{run} is a training, and has no episodes of its own: simworld show tells of it")
     if not path.exists():
         raise RunError(f"{run}: resolved.yaml is missing")
     try:

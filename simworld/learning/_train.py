@@ -96,7 +96,8 @@ def train(order: Training, progress: Progress | None = None) -> Trained:
         jobs = stack.enter_context(connected(order.address, order.jobs))
         _update(run, status="running", reason="", ended=None)
         try:
-            failures = _go(run, scenario, jobs, progress)
+            # Each training takes as many CPUs as it has processes; what the cluster has not is waited for.
+            failures = _go(run, scenario, max(1, jobs // (1 + block.workers)), progress)
         except KeyboardInterrupt:
             _update(run, status="interrupted", reason="the same command again continues", ended=_now())
             raise

@@ -189,8 +189,9 @@ class _Trainer:
         shared = block.policies == "shared"
         first = self._part.scenario.model.seed + _APART * (self._job.seed + 1) + (self._before or (0, 0))[1]
         # RLlib copies what makes an environment: it may hold nothing of this object. Each has seeds of its own.
-        part, stride, places = self._part, block.environments, itertools.count()
-        register_env(_ENV, lambda _: VectorEnv(part, first + next(places), stride))
+        part, side, places = self._part, block.environments, itertools.count()
+        stride = side * (block.workers + 1)
+        register_env(_ENV, lambda told: VectorEnv(part, first + told.worker_index * side + next(places), stride))
         model = DefaultModelConfig(fcnet_hiddens=list(block.hidden), fcnet_activation=block.activation)
         masked = {p: bool(ActionVector.of(self._stage.role(role)).mask) for p, role in policies.items()}
         specs = {policy: RLModuleSpec(model_config=model, **_masking(masked[policy])) for policy in policies}
@@ -203,7 +204,7 @@ class _Trainer:
                 policy_mapping_fn=lambda agent, _, **__: agent.rpartition("_")[0] if shared else agent,
             )
             .rl_module(rl_module_spec=MultiRLModuleSpec(rl_module_specs=specs))
-            .env_runners(num_env_runners=0, num_envs_per_env_runner=block.environments)
+            .env_runners(num_env_runners=block.workers, num_envs_per_env_runner=block.environments)
             .learners(num_learners=0, num_gpus_per_learner=0)
             .debugging(seed=self._job.seed, log_level="ERROR")
         )

@@ -278,6 +278,8 @@ class TrainBlock(BaseModel):
     """Of the hidden layers."""
     environments: Annotated[int, Field(ge=1, le=64)] = 4
     """Episodes that go side by side while samples are taken."""
+    workers: Annotated[int, Field(ge=0, le=256)] = 0
+    """Further processes of the Ray cluster that take samples for each training; 0: the training itself does."""
     evaluate_every: Annotated[int, Field(ge=1)] = 2
     """Iterations between evaluations on the scenario's own seeds, which no training sees."""
     arm: str = ""

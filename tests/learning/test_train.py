@@ -113,6 +113,13 @@ def loaded(run: Path) -> set[str]:
 
 
 @pytest.mark.study
+def test_samples_may_be_taken_by_further_processes(tmp_path):
+    (tmp_path / "it.yaml").write_text(GAME.format(actions="continuous", steps=1_000))
+    told = trained(tmp_path, "--set", "train.workers=1", "--seeds", "1", "--jobs", "2")
+    assert told["status"] == "success"
+
+
+@pytest.mark.study
 @pytest.mark.parametrize(
     ("algo", "actions"), [("DQN", "board"), ("PPO", "board"), ("SAC", "continuous"), ("APPO", "continuous")]
 )
