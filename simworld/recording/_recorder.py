@@ -40,8 +40,8 @@ class EpisodeRecorder:
 
     Raises:
         ContractError: The declaration holds what cannot be a column.
-        RunError: The episode is already recorded in this run, the directory cannot be written, or does not hold any
-            more what it held when the recorder was kept.
+        RunError: The episode is already recorded in this run, the directory is gone or cannot be written, or does
+            not hold any more what it held when the recorder was kept.
     """
 
     def __init__(
