@@ -42,6 +42,7 @@ def ticks(count: int, members: Array) -> list[tuple[Acts, Array]]:
 
 
 def recorder(run: Path, role: Role) -> EpisodeRecorder:
+    run.mkdir(exist_ok=True)
     return EpisodeRecorder(run, EpisodeTables(EpisodeKey("e"), (RoleTable(role, (("m", ()),)),)))
 
 

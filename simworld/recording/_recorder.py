@@ -40,7 +40,7 @@ class EpisodeRecorder:
 
     Raises:
         ContractError: The declaration holds what cannot be a column.
-        RunError: The episode is already recorded in this run, or the directory cannot be written.
+        RunError: The episode is already recorded in this run, or the directory is gone or cannot be written.
         SnapshotError: The streams do not hold any more what they held when the recorder was kept.
     """
 

@@ -24,9 +24,9 @@ episodes: 2
 SHORT = """
 world: {kind: economy, brackets: three, tax_year: 4}
 roles:
-  worker: {kind: rational, count: 20}
+  worker: {kind: rational, count: 3}
   planner: {kind: fixed, schedule: flat, rate: 0.3}
-horizon: 30
+horizon: 4
 episodes: 3000
 """
 PROGRAM = [sys.executable, "-c", "from simworld.cli import main; main()"]
@@ -95,19 +95,21 @@ def test_a_run_of_short_episodes_pauses_too(tmp_path, jobs):
     (tmp_path / "short.yaml").write_text(SHORT)
     command = [*PROGRAM, "run", "short.yaml", "--display", "none", "--jobs", jobs]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _until(lambda: any((tmp_path / "runs").glob("*/tables/episodes/*.arrow")))
-        (run,) = (tmp_path / "runs").iterdir()
-        assert simworld("pause", str(run), cwd=run).returncode == 0
-        _until(lambda: _posted(run)["wish"] == "pause")
-        time.sleep(1.0)
-        before = len(open_run(run).table("episodes"))
-        assert 0 < before < 3000
-        time.sleep(1.0)
-        assert len(open_run(run).table("episodes")) == before
-        assert process.poll() is None
-        assert simworld("continue", str(run), cwd=run).returncode == 0
-        _until(lambda: len(open_run(run).table("episodes")) > before)
-        process.kill()
+        try:
+            _until(lambda: any((tmp_path / "runs").glob("*/tables/episodes/*.arrow")))
+            (run,) = (tmp_path / "runs").iterdir()
+            assert simworld("pause", str(run), cwd=run).returncode == 0
+            _until(lambda: _posted(run)["wish"] == "pause")
+            time.sleep(1.0)
+            before = len(open_run(run).table("episodes"))
+            assert 0 < before < 3000
+            time.sleep(1.0)
+            assert len(open_run(run).table("episodes")) == before
+            assert process.poll() is None
+            assert simworld("continue", str(run), cwd=run).returncode == 0
+            _until(lambda: len(open_run(run).table("episodes")) > before)
+        finally:
+            process.kill()
 
 
 def test_a_run_is_watched_to_its_end(slow):

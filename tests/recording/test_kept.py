@@ -19,6 +19,7 @@ def files(run):
 
 def begun(toy, run, flush_rows):
     kernel = Kernel(toy["Village"](), toy["SEATING"], 1, 30)
+    run.mkdir(exist_ok=True)
     recorder = EpisodeRecorder(run, toy["tables"]("e1"), flush_rows=flush_rows)
     kernel.attach(recorder)
     return kernel, recorder

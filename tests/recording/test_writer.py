@@ -126,6 +126,7 @@ def test_rows_in_order_are_sealed_along_the_way(tmp_path, fault_at):
     members = np.arange(10)
 
     def record(run, rows, seconds):
+        run.mkdir()
         recorder = EpisodeRecorder(
             run, EpisodeTables(EpisodeKey("e1"), (RoleTable(role, (("m", ()),)),)), rows, seconds
         )

@@ -121,6 +121,7 @@ def tables(episode, seed=1, record=None, parameters=None):
 
 
 def record_episode(run, episode, seed=1, record=None, horizon=30, **how):
+    Path(run).mkdir(exist_ok=True)
     recorder = EpisodeRecorder(run, tables(episode, seed, record), **how)
     kernel = Kernel(Village(), SEATING, seed, horizon)
     kernel.attach(recorder)
