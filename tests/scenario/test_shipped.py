@@ -25,6 +25,7 @@ def test_a_shipped_scenario_is_valid(name):
     assert scenario.model.description
 
 
+@pytest.mark.study
 def test_the_sentinel_does_what_it_must_whoever_is_under_it(tmp_path):
     """Six bodies of `brg/sentinel`: what does not depend on the body comes out with six as with twenty."""
     scenario = load(ROOT / "scenarios" / "brg" / "sentinel.yaml", ["episodes=6"])

@@ -14,6 +14,10 @@ from simworld_analysis.claims import run_claims
 ROOT = Path(__file__).parents[2]
 
 
+# Thirty populations in fifteen arms take minutes: `make study` runs them.
+pytestmark = pytest.mark.study
+
+
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs")
