@@ -19,7 +19,7 @@ from simworld.scenario import Scenario, find
 
 _COPIES = "sources"
 _OUTSIDE = "(elsewhere)"
-"""Where a run notes files that are not in the scenario's folder; it keeps no copy of them."""
+"""Where a run notes files that are not in the scenario's folder, by their content; it keeps no copy of them."""
 
 
 def sources_of(scenario: Scenario) -> dict[str, str]:
@@ -47,8 +47,8 @@ def _read(scenario: Scenario, folder: Path) -> dict[str, str]:
             named = seating.parameters.get(parameter)
             if isinstance(named, str) and named:
                 path = _located(named, seating.where).resolve()
-                inside = path.is_relative_to(folder)
-                found[path.relative_to(folder).as_posix() if inside else f"{_OUTSIDE}/{path.name}"] = _digest(path)
+                digest, inside = _digest(path), path.is_relative_to(folder)
+                found[path.relative_to(folder).as_posix() if inside else f"{_OUTSIDE}/{digest[:12]}"] = digest
     return found
 
 
@@ -89,7 +89,8 @@ def import_folder(run: Path, manifest: Manifest) -> str:
 
 def changed_sources(manifest: Manifest, folder: str) -> list[str]:
     """Files of a run's code that are not there as they were when it was run."""
-    return [name for name, digest in manifest.sources.items() if _digest(Path(folder) / name) != digest]
+    inside = {name: digest for name, digest in manifest.sources.items() if not name.startswith(_OUTSIDE)}
+    return [name for name, digest in inside.items() if _digest(Path(folder) / name) != digest]
 
 
 def _file(folder: Path, module: str) -> Path | None:
@@ -105,7 +106,11 @@ def _imported(path: Path, module: str) -> set[str]:
     """Names of the modules that a file imports, and of their packages."""
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     names = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError):
+        return set()  # it cannot be imported either: whoever tries to says so, or goes on without it
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

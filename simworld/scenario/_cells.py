@@ -221,19 +221,20 @@ def _twinned(cells: list[Cell]) -> list[Cell]:
 
 
 def _shared(cell: Cell, twin: Cell) -> int:
-    """How many interventions both begin with; -1 if the twin is changed first: then it is the fork."""
-    own, others = ([json.dumps(one, sort_keys=True) for one in _changes(c)] for c in (cell, twin))
-    shared = next((n for n, (a, b) in enumerate(zip(own, others, strict=False)) if a != b), min(len(own), len(others)))
-    if shared == len(own):
-        return -1
-    ticks = [[int(str(one["at"])) for one in _changes(c)] for c in (cell, twin)]
-    return shared if shared == len(others) or ticks[1][shared] >= ticks[0][shared] else -1
+    """How many interventions both begin with; -1 if the twin is changed first: then it is the fork.
+
+    Of two that are changed at the same tick one comes first all the same, so that no two are forks of each other.
+    """
+    own, others = _changes(cell), _changes(twin)
+    shared = next(n for n, (a, b) in enumerate(zip(own, others, strict=False)) if a != b)
+    return shared if own[shared] < others[shared] else -1
 
 
-def _changes(cell: Cell) -> list[Mapping[str, object]]:
-    found = cell.resolved.get("interventions", [])
-    assert isinstance(found, list)
-    return found
+def _changes(cell: Cell) -> list[tuple[float, str]]:
+    """Tick and content of each intervention, and an end that comes after all of them."""
+    blocks = cell.resolved.get("interventions", [])
+    assert isinstance(blocks, list)
+    return [*((float(one["at"]), json.dumps(one, sort_keys=True)) for one in blocks), (math.inf, "")]
 
 
 def _base(checker: Checker, core: Mapping[str, object]) -> str:

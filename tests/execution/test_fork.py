@@ -193,6 +193,18 @@ def test_a_fork_keeps_the_interventions_that_an_arm_has_of_its_own(server, tmp_p
     assert simworld(tmp_path, "replay", str(fork)).stdout.startswith("identical: 4 episodes")
 
 
+def test_two_arms_that_change_at_the_same_tick_are_not_forks_of_each_other(server, tmp_path):
+    arms = "arms:\n" + "".join(
+        f"  {name}: {{interventions: [{{at: 3, set: {{roles.planner.rate: {rate}}}}}]}}\n"
+        for name, rate in (("low", 0.1), ("high", 0.5), ("higher", 0.6))
+    )
+    run = ran(tmp_path, ASKING.format(url=server.url) + arms)
+    assert set(open_run(run).table("episodes")["arm"]) == {"low", "high", "higher"}
+    for seed, own in links(run, "low").items():
+        assert first_difference(own, links(run, "high")[seed]) == 3
+    assert simworld(tmp_path, "replay", str(run)).stdout.startswith("identical: 6 episodes")
+
+
 def test_only_a_finished_run_is_forked_and_nothing_is_paid_twice(server, tmp_path):
     run = ran(tmp_path, ASKING.format(url=server.url), "--set", "budget.asks=40", status=1)
     asked = len(server.requests)

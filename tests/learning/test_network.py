@@ -171,6 +171,22 @@ def test_a_policy_in_a_scenario_is_part_of_its_run(tmp_path):
     assert replay_run(second.run).identical
 
 
+def test_a_policy_from_elsewhere_counts_by_its_content(tmp_path):
+    role, (here, away) = RepeatedGame.roles[0].sized({"player": 2}), (tmp_path / "here", tmp_path / "away")
+    here.mkdir()
+    away.mkdir()
+    network(role).save(away / "p.npz")
+    (here / "it.yaml").write_text(
+        "world: {kind: repeated_game}\nhorizon: 9\n"
+        f"roles: {{player: [{{kind: policy, checkpoint: {away / 'p.npz'}}}, {{kind: tit_for_tat}}]}}\n"
+    )
+    first = execute(Order(load(here / "it.yaml"), tmp_path / "runs"))
+    assert replay_run(first.run).identical
+    network(role, seed=1).save(away / "p.npz")
+    assert execute(Order(load(here / "it.yaml"), tmp_path / "runs")).run != first.run
+    assert not replay_run(first.run).identical
+
+
 def test_a_policy_for_another_role_is_refused():
     wrong = network(ROLE)
     with pytest.raises(ValueError, match="trained for something else"):
