@@ -65,6 +65,7 @@ def fork_effects(run: Run, measures: Sequence[str]) -> list[ForkEffect]:
     units = run.units("measures") if "measures" in run.tables else {}
     for measure in measures:
         frame = episode_values(run, measure).dropna(subset=["value"])
+        last = _last_ticks(run, measure, frame)
         by_variant = {str(v): dict(zip(g["seed"], g["value"], strict=True)) for v, g in frame.groupby("variant")}
         names = frame.drop_duplicates("variant")[["variant", "arm"]].itertuples(index=False)
         for variant, arm in names:
@@ -76,7 +77,7 @@ def fork_effects(run: Run, measures: Sequence[str]) -> list[ForkEffect]:
             with_it, without = by_variant[variant], by_variant[base]
             seeds = sorted(with_it.keys() & without.keys())
             x, y = (np.array([own[seed] for seed in seeds]) for own in (with_it, without))
-            until = _until(run, measure, frame, (variant, base))
+            until = last[variant] if last and last[variant] < last[base] else None
             effect = ForkEffect(base, measure, units.get(measure, ""), paired(with_it, without), welch(x, y), until)
             found.append(effect)
     return found
@@ -95,11 +96,11 @@ def _newest(run: Run) -> str:
     return max(found, key=lambda suffix: found[suffix], default="")
 
 
-def _until(run: Run, measure: str, frame: pd.DataFrame, pair: tuple[str, str]) -> int | None:
-    """The last tick of the first variant's samples, if those of the second go on beyond it."""
+def _last_ticks(run: Run, measure: str, frame: pd.DataFrame) -> dict[str, int]:
+    """The tick of each variant's last sample; nothing of a measure that the world does not emit."""
     if measure not in run.measures:
-        return None
+        return {}
     samples = run.table("measures", ["episode", "tick", measure]).dropna(subset=[measure])
     last = samples.groupby("episode", observed=True)["tick"].max()
-    with_it, without = (int(last[last.index.isin(frame.loc[frame["variant"] == v, "episode"])].max()) for v in pair)
-    return with_it if with_it < without else None
+    ticks = frame["episode"].map(dict(zip(last.index.astype(str), last, strict=True)))
+    return {str(variant): int(tick) for variant, tick in ticks.groupby(frame["variant"]).max().items()}

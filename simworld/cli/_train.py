@@ -63,7 +63,7 @@ def train(  # noqa: PLR0913, PLR0917  one parameter per option
     console = wide_console(err=True)
     shown = _Curve(console, loaded)
     with shown:
-        outcome = run_training(Training(loaded, out, jobs, new, address), shown)
+        outcome = run_training(Training(loaded, out, jobs, new, address), shown, shown.say)
     with opening():
         opened = open_run(outcome.run)
         if outcome.finished_before and not as_json:
@@ -87,6 +87,10 @@ class _Curve:
     def __exit__(self, *_: object) -> None:
         if self._live is not None:
             self._live.stop()
+
+    def say(self, what: str) -> None:
+        """What takes seconds before it begins."""
+        click.echo(f"{what} ...", err=True)
 
     def __call__(self, told: Mapping[str, Sequence[Any]], evaluated: Mapping[str, Sequence[Any]]) -> None:
         """Draw anew on a terminal; elsewhere a line now and then."""

@@ -1,8 +1,9 @@
 """Execution: episodes become runs, in this process or in many, and runs are replayed."""
 
-from simworld.execution._board import Board, Slot, Wish
+from simworld.execution._board import Board, Slot, Wish, waited
 from simworld.execution._build import build_interventions, build_society
-from simworld.execution._control import ask_of_run
+from simworld.execution._control import ask_of_run, clear_wishes, wish_of
+from simworld.execution._directory import begun, earlier_runs, make_run, now
 from simworld.execution._episode import read_tape_of, run_episode
 from simworld.execution._follow import follow
 from simworld.execution._fork import Change, forked
@@ -12,7 +13,7 @@ from simworld.execution._ray import Cluster, connected
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
 from simworld.execution._reuse import known_episodes, missing_bases
 from simworld.execution._run import Order, Outcome, execute
-from simworld.execution._sources import keep_sources, sources_of
+from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._watch import Plan, Unwatched, Watcher
 
@@ -33,19 +34,25 @@ __all__ = [
     "Watcher",
     "Wish",
     "ask_of_run",
+    "begun",
     "build_interventions",
     "build_society",
     "check",
+    "clear_wishes",
     "connected",
+    "earlier_runs",
     "execute",
     "follow",
     "forked",
-    "keep_sources",
     "known_episodes",
+    "make_run",
     "missing_bases",
+    "now",
     "prompts_of",
     "read_tape_of",
     "replay_run",
     "run_episode",
     "sources_of",
+    "waited",
+    "wish_of",
 ]

@@ -63,18 +63,24 @@ def ask_of_run(run: Path, wish: Wish) -> None:
         raise RunError(f"cannot write {run / _CONTROL}: {error.strerror or error}") from error
 
 
-def hear(run: Path, board: Board) -> None:
-    """Pass on what was asked of a run."""
+def wish_of(run: Path) -> Wish:
+    """What is asked of a run; ``go`` where nobody has asked for anything, or nobody can tell for what."""
     try:
         wish = (run / _CONTROL).read_text(encoding="utf-8")
     except (OSError, UnicodeError):
-        return  # nobody has asked for anything, or nobody can tell for what
+        return "go"
+    return "stop" if wish == "stop" else "pause" if wish == "pause" else "go"
+
+
+def hear(run: Path, board: Board) -> None:
+    """Pass on what was asked of a run."""
+    wish = wish_of(run)
     if wish == "stop" and not board.stopping:
         board.stop()
     board.pause(wish == "pause")
 
 
-def clear(run: Path) -> None:
+def clear_wishes(run: Path) -> None:
     """Nothing is asked of a run that begins, or goes on."""
     for name in (_CONTROL, _BOARD):
         (run / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial
@@ -204,12 +204,13 @@ def _fetched(ray: Any, reference: Any) -> Batch | None:
 
 
 @contextmanager
-def connected(address: str, jobs: int | None) -> Iterator[int]:
+def connected(address: str, jobs: int | None, say: Callable[[str], None]) -> Iterator[int]:
     """Connect to a cluster, or start one here that ends with the run; gives how many episodes it runs at once.
 
     Args:
         address: ``local``, or as ``ray.init`` takes it.
         jobs: So many at once; by default as many as there are CPUs.
+        say: Is told what takes seconds, once somebody listens there.
 
     Raises:
         RunError: There is no cluster.
@@ -226,6 +227,7 @@ def connected(address: str, jobs: int | None) -> Iterator[int]:
         return
     if address != LOCAL:
         _reach(address)
+    say("starting Ray" if address == LOCAL else f"connecting to the cluster at {address}")
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     here: dict[str, Any] = {"num_cpus": jobs, "include_dashboard": False, "object_store_memory": _STORE}
     variables = {"env_vars": dict.fromkeys(VARIABLES, "1")}

@@ -9,36 +9,33 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from simworld import __version__
 from simworld.errors import RunError
 from simworld.execution._board import Board
-from simworld.execution._control import clear, hear, post
+from simworld.execution._control import clear_wishes, hear, post
+from simworld.execution._directory import begun, earlier_runs, make_run, now
 from simworld.execution._episode import read_tape_of
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
 from simworld.execution._outside import Conditions, check_outside
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
-from simworld.execution._ray import LOCAL, Cluster, RayCluster, connected
+from simworld.execution._ray import Cluster, RayCluster, connected
 from simworld.execution._reuse import reuse
-from simworld.execution._sources import keep_sources, sources_of
+from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._storage import Storage
 from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.gateway import STAND_INS, Spent
 from simworld.kernel import TAKEN, said_by
 from simworld.recording import (
-    Environment,
     EpisodeRow,
     FolderLock,
     FoundRun,
     Manifest,
     RunLock,
     compact,
-    create_run,
     drop_unfinished,
     find_run,
     inventory,
@@ -46,8 +43,8 @@ from simworld.recording import (
     read_episodes,
     read_manifest,
 )
-from simworld.scenario import Scenario, cells, claims_beyond, resolve_text, scenario_digest
-from simworld.threads import VARIABLES, pin_threads
+from simworld.scenario import Scenario, cells, claims_beyond, scenario_digest
+from simworld.threads import pin_threads
 
 _HEAR = 0.5
 """Seconds between looks at what is asked of the run, and notes of where it is."""
@@ -109,9 +106,7 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
         if order.cluster is not None:
             if order.cluster.storage:
                 Storage(order.cluster.storage)
-            at = order.cluster.address
-            watcher.preparing("starting Ray" if at == LOCAL else f"connecting to the cluster at {at}")
-            jobs = stack.enter_context(connected(order.cluster.address, order.jobs))
+            jobs = stack.enter_context(connected(order.cluster.address, order.jobs, watcher.preparing))
         check_outside(scenario, jobs, order.cluster is not None)
         # The same command a second time, at the same moment, must find this run and not make another.
         with FolderLock(order.out):
@@ -126,51 +121,28 @@ def execute(order: Order, watcher: Watcher | None = None) -> Outcome:
 
 def _earlier(order: Order, digest: str, sources: Mapping[str, str]) -> tuple[Outcome | None, Path | None]:
     """An earlier run of the same scenario: how it ended if it is finished, else where it can be continued."""
-    unfinished: list[FoundRun] = []
-    # The newest first; a change of the code beside the scenario makes another run, as one of the scenario does.
-    for found in [] if order.new else reversed(find_run(order.out, digest)):
-        if found.sources != sources:
-            continue
-        if found.status not in {"success", "partial"}:
-            unfinished.append(found)
-        elif not order.again:
-            ended = Outcome(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
-            return ended, None
-    return None, unfinished[0].path if unfinished else None
+    finished, unfinished = (None, None) if order.new else earlier_runs(order.out, digest, sources)
+    if finished is not None and not order.again:
+        reason = read_manifest(finished.path).reason
+        return Outcome(finished.path, finished.status, reason, finished_before=True), None
+    return None, None if unfinished is None else unfinished.path
 
 
 def _create(order: Order, digest: str, sources: Mapping[str, str]) -> Path:
     scenario = order.scenario
-    earlier, now = find_run(order.out, digest), datetime.now(UTC)
-    run = create_run(order.out, scenario.name, digest, now)
-    try:
-        (run / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
-        (run / "resolved.yaml").write_text(resolve_text(scenario), encoding="utf-8")
-    except OSError as error:
-        raise RunError(f"cannot write {run}: {error.strerror or error}") from error
-    keep_sources(scenario, sources, run)
-    manifest = Manifest(
-        status="running",
-        scenario=scenario.name,
-        digest=digest,
+    earlier = [found for found in find_run(order.out, digest) if found.sources == sources]
+    manifest = replace(
+        begun(scenario, scenario.name, digest, sources),
         seeds=tuple(scenario.seeds),
         episodes=len(cells(scenario)) * len(scenario.seeds),
-        started=_now(),
-        description=scenario.model.description,
-        source=str(scenario.path.resolve().parent),
-        sources=sources,
-        overrides=scenario.overrides,
         measures=tuple(scenario.model.measures),
         watch=tuple(scenario.model.watch),
         claims=tuple(claim.as_data() for claim in scenario.model.claims),
-        late_claims=_late(scenario, [found for found in earlier if found.sources == sources]),
+        late_claims=_late(scenario, earlier),
         models=models_of(scenario),
         prompts=prompts_of(scenario),
-        environment=Environment.here(dict.fromkeys(VARIABLES, 1)),
-        simworld=__version__,
     )
-    manifest.write(run)
-    return run
+    return make_run(order.out, scenario, manifest)
 
 
 def _late(scenario: Scenario, earlier: Sequence[FoundRun]) -> dict[str, str]:
@@ -216,7 +188,7 @@ class _Run:
             except KeyboardInterrupt:
                 reason = "stopped while known episodes were taken over; the same command again continues"
                 rows = read_episodes(self._run)
-                self._update(status="interrupted", reason=reason, ended=_now(), done=len(rows))
+                self._update(status="interrupted", reason=reason, ended=now(), done=len(rows))
                 self._watcher.finished(self._run, "interrupted", reason)
                 raise
         missing = [s for s in specs if s.id not in finished]
@@ -236,7 +208,7 @@ class _Run:
             reason = f"{type(error).__name__}: {said_by(error)}"
             raise
         finally:
-            self._update(status=status, reason=reason, ended=_now())
+            self._update(status=status, reason=reason, ended=now())
             self._watcher.finished(self._run, status, reason)
         return Outcome(self._run, status, reason)
 
@@ -316,7 +288,7 @@ class _Run:
         """
         over = threading.Event()
 
-        clear(self._run)
+        clear_wishes(self._run)
 
         def count() -> None:
             for number in itertools.count(1):
@@ -336,7 +308,7 @@ class _Run:
         finally:
             over.set()
             counter.join()
-            clear(self._run)
+            clear_wishes(self._run)
 
 
 def _carried(before: Manifest, run: Path, specs: list[EpisodeSpec]) -> Spent:
@@ -408,7 +380,3 @@ def _stopping(board: Board, minutes: float | None, watcher: Watcher) -> Iterator
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import ast
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from simworld.errors import RunError, ScenarioError
 from simworld.files import located
 from simworld.recording import Manifest
-from simworld.scenario import Scenario, find
+from simworld.scenario import Cell, Scenario, find
 
 _COPIES = "sources"
 _OUTSIDE = "(elsewhere)"
@@ -27,7 +28,7 @@ def sources_of(scenario: Scenario) -> dict[str, str]:
     folder = scenario.path.resolve().parent
     classes = [find("world", cell.kind).cls for cell in scenario.cells]
     classes += [find("agent", seating.kind).cls for cell in scenario.cells for seating in cell.seatings]
-    todo = {cls.__module__ for cls in classes} | {m for cell in scenario.cells for m in cell.build_world().imports}
+    todo = {cls.__module__ for cls in classes} | {name for cell in scenario.cells for name in _run_by(cell)}
     seen, found = set[str](), dict[str, str]()
     while todo:
         name = todo.pop()
@@ -37,6 +38,15 @@ def sources_of(scenario: Scenario) -> dict[str, str]:
             found[path.relative_to(folder).as_posix()] = _digest(path)
             todo |= _imported(path, name) - seen
     return dict(sorted((found | _read(scenario, folder)).items()))
+
+
+def _run_by(cell: Cell) -> Iterator[str]:
+    """Modules that parameters of a cell's world name."""
+    block: Any = cell.resolved["world"]
+    for parameter in getattr(find("world", cell.kind).cls, "runs", ()):
+        named = block.get(parameter) or ()
+        for reference in (named,) if isinstance(named, str) else named:
+            yield reference.partition(":")[0]
 
 
 def _read(scenario: Scenario, folder: Path) -> dict[str, str]:

@@ -37,6 +37,7 @@ class MesaWorld(World):
     """
 
     tick_unit: ClassVar[str] = "step"
+    runs: ClassVar[tuple[str, ...]] = ("model", "seats", "classes")
 
     def __init__(
         self,
@@ -74,7 +75,6 @@ class MesaWorld(World):
             clock,
         )
         self._asked, self._declared = asked, declared(asked)
-        self.imports = tuple(name.partition(":")[0] for name in (model, *asked.seats, *asked.classes))
         self._of = {one.role.name: one for one in self._declared.kinds}
         self.roles = tuple(one.role for one in self._declared.kinds)
         reported = [Field(n, meaning=f"the model's reporter {r!r}") for n, r in self._declared.measures.items()]

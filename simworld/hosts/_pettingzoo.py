@@ -27,6 +27,7 @@ class PettingZooWorld(World):
     """
 
     tick_unit: ClassVar[str] = "step"
+    runs: ClassVar[tuple[str, ...]] = ("env",)
 
     def __init__(
         self, env: str, args: dict[str, JsonValue] | None = None, api: Api = "auto", text: bool = False
@@ -44,7 +45,6 @@ class PettingZooWorld(World):
             ValueError: There is no such environment, or it cannot be hosted.
         """
         self._zoo = declared(env, json.dumps(args or {}, sort_keys=True), api, text)
-        self.imports = (env.partition(":")[0],)
         self._text = text
         self.roles = tuple(seats.role for seats in self._zoo.seats)
         self._of = {seats.role.name: seats for seats in self._zoo.seats}
@@ -113,10 +113,7 @@ class PettingZooWorld(World):
             (name, acts), *_ = moment.acts.items()
             seats = self._of[name]
             self._step_one(seats.done.all_done(acts.done)[0], turn)
-        if not self._env.agents:
-            turn.end(truncated=self._cut)
-        else:
-            self._wake(turn, turn.tick + 1)
+        self._go_on(turn)
 
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
         """Their seats are empty from now on."""
@@ -165,6 +162,13 @@ class PettingZooWorld(World):
         if done or any(rewards.values()):
             self._emit(rewards, turn)
 
+    def _go_on(self, turn: Turn) -> None:
+        """The next step, if anybody is left for one."""
+        if self._env.agents:
+            self._wake(turn, turn.tick + 1)
+        else:
+            turn.end(truncated=self._cut)
+
     def _wake(self, turn: Turn, tick: int) -> None:
         """Wake whoever is to act next; for empty seats nobody is woken."""
         if self._zoo.parallel:
@@ -189,10 +193,7 @@ class PettingZooWorld(World):
         else:
             agent = self._env.agent_selection
             self._step_one(idle(self._of[self._place[agent][0]], self._env, agent, self._look(agent)), turn)
-        if not self._env.agents:
-            turn.end(truncated=self._cut)
-        else:
-            self._wake(turn, turn.tick + 1)
+        self._go_on(turn)
 
     def _act(self, action: Any) -> None:
         self._taken.append(action)

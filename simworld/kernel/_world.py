@@ -78,8 +78,8 @@ class World(ABC):
     """How long one tick is, in ``tick_unit``."""
     tick_unit: ClassVar[str] = "tick"
     """Unit of the tables' column ``time``."""
-    imports: tuple[str, ...] = ()
-    """Modules whose code it runs besides its own, because a parameter names them."""
+    runs: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name code: a module, ``module:Class``, or a list of these."""
     changeable: ClassVar[tuple[str, ...]] = ()
     """Parameters that an intervention may change in mid-episode: attributes that are read anew in every step."""
 

@@ -10,19 +10,18 @@ if TYPE_CHECKING:
     from simworld.learning._env import env
     from simworld.learning._parallel import SimworldParallelEnv
     from simworld.learning._single import SimworldEnv
-    from simworld.learning._train import Trained, Training, train
+    from simworld.learning._train import Training, train
 
 _MODULES = {
     "SimworldAECEnv": "_aec",
     "SimworldEnv": "_single",
     "SimworldParallelEnv": "_parallel",
-    "Trained": "_train",
     "Training": "_train",
     "env": "_env",
     "train": "_train",
 }
 
-__all__ = ["SimworldAECEnv", "SimworldEnv", "SimworldParallelEnv", "Trained", "Training", "env", "train"]
+__all__ = ["SimworldAECEnv", "SimworldEnv", "SimworldParallelEnv", "Training", "env", "train"]
 
 
 def __getattr__(name: str) -> object:

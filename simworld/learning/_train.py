@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from simworld import __version__
 from simworld.errors import RunError, ScenarioError, UserError
-from simworld.execution import check, connected, keep_sources, sources_of
+from simworld.execution import (
+    Outcome,
+    ask_of_run,
+    begun,
+    clear_wishes,
+    connected,
+    earlier_runs,
+    make_run,
+    now,
+    sources_of,
+)
 from simworld.learning._metrics import Row, read_rows
 from simworld.learning._stage import Part
-from simworld.learning._trainer import Job, require_torch, settings_of, train_one
-from simworld.recording import (
-    Environment,
-    FolderLock,
-    Manifest,
-    RunLock,
-    create_run,
-    find_run,
-    read_manifest,
-)
-from simworld.scenario import Scenario, resolve_text, scenario_digest
-from simworld.threads import VARIABLES
+from simworld.learning._trainer import DONE, STOPPED, Job, require_torch, settings_of, train_one
+from simworld.recording import FolderLock, RunLock, Status, read_manifest
+from simworld.scenario import Scenario, scenario_digest
 
+_AGAIN = "the same command again continues"
+_PATIENCE = 60.0
+"""Seconds that trainings get to end their iteration."""
 _LOOK = 0.5
 """Seconds between looks at what the trainings have written."""
 
@@ -55,19 +59,13 @@ class Progress(Protocol):
         """Rows of the tables ``training`` and ``evaluation`` by training, as they are now."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """How a training ended."""
-
-    run: Path
-    status: str
-    """success, partial or interrupted."""
-    reason: str = ""
-    finished_before: bool = False
-
-
-def train(order: Training, progress: Progress | None = None) -> Trained:
+def train(order: Training, progress: Progress | None = None, say: Callable[[str], None] | None = None) -> Outcome:
     """Train policies for the learners that a scenario names; an unfinished training goes on where it was.
+
+    Args:
+        order: What to train.
+        progress: Is told how far it is.
+        say: Is told what takes seconds before it begins.
 
     Raises:
         ScenarioError: The scenario has no ``train`` block, or nobody is called like its learners; or RLlib does not
@@ -80,113 +78,98 @@ def train(order: Training, progress: Progress | None = None) -> Trained:
     block = scenario.model.train
     if block is None:
         raise ScenarioError(f"{scenario.path}: there is no block 'train'; accepted: train: {{learners: [...]}}")
-    check(scenario)
     Part(scenario, block.learners, block.arm)
-    settings_of(block)
     digest, sources = training_digest(scenario), sources_of(scenario)
+    finished, _ = _earlier(order, digest, sources)
+    if finished is not None:
+        return finished
+    tell = say or _silent
+    tell("loading RLlib")
+    settings_of(block)
     with ExitStack() as stack:
         with FolderLock(order.out):
-            earlier = [] if order.new else [f for f in reversed(find_run(order.out, digest)) if f.sources == sources]
-            for found in earlier:
-                if found.status in {"success", "partial"}:
-                    return Trained(found.path, found.status, read_manifest(found.path).reason, finished_before=True)
-            run = earlier[0].path if earlier else _create(order, digest, sources)
+            finished, unfinished = _earlier(order, digest, sources)
+            if finished is not None:
+                return finished
+            run = unfinished or _create(order, digest, sources)
             stack.enter_context(RunLock(run))
-        (run / "control").unlink(missing_ok=True)
-        jobs = stack.enter_context(connected(order.address, order.jobs))
+        clear_wishes(run)
+        jobs = stack.enter_context(connected(order.address, order.jobs, tell))
         _update(run, status="running", reason="", ended=None)
         try:
             # Each training takes as many CPUs as it has processes; what the cluster has not is waited for.
-            failures = _go(run, scenario, max(1, jobs // (1 + block.workers)), progress)
+            ended = _go(run, scenario, max(1, jobs // (1 + block.workers)), progress)
         except KeyboardInterrupt:
-            _update(run, status="interrupted", reason="the same command again continues", ended=_now())
+            _update(run, status="interrupted", reason=_AGAIN, ended=now())
             raise
-        return _closed(run, block.seeds, failures)
+        return _closed(run, ended)
 
 
 def training_digest(scenario: Scenario) -> str:
     """SHA-256 of what a training runs: the scenario's cells and seeds, and its ``train`` block."""
-    import hashlib  # noqa: PLC0415
-
     assert scenario.model.train is not None
     told = json.dumps([scenario_digest(scenario), scenario.model.train.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 
+def _earlier(order: Training, digest: str, sources: Mapping[str, str]) -> tuple[Outcome | None, Path | None]:
+    """An earlier training of the same: how it ended if it is finished, else where it goes on."""
+    finished, unfinished = (None, None) if order.new else earlier_runs(order.out, digest, sources)
+    if finished is not None:
+        reason = read_manifest(finished.path).reason
+        return Outcome(finished.path, finished.status, reason, finished_before=True), None
+    return None, None if unfinished is None else unfinished.path
+
+
 def _create(order: Training, digest: str, sources: Mapping[str, str]) -> Path:
     scenario = order.scenario
     assert scenario.model.train is not None
-    name = f"{scenario.name}-train"
-    run = create_run(order.out, name, digest, datetime.now(UTC))
-    try:
-        (run / "scenario.yaml").write_text(scenario.text, encoding="utf-8")
-        (run / "resolved.yaml").write_text(resolve_text(scenario), encoding="utf-8")
-        (run / "checkpoints").mkdir()
-    except OSError as error:
-        raise RunError(f"cannot write {run}: {error.strerror or error}") from error
-    keep_sources(scenario, sources, run)
-    Manifest(
-        status="running",
-        scenario=name,
-        digest=digest,
-        seeds=tuple(range(scenario.model.train.seeds)),
-        episodes=scenario.model.train.seeds,
-        started=_now(),
-        description=scenario.model.description,
-        source=str(scenario.path.resolve().parent),
-        sources=sources,
-        overrides=scenario.overrides,
-        environment=Environment.here(dict.fromkeys(VARIABLES, 1)),
-        simworld=__version__,
-    ).write(run)
+    seeds = scenario.model.train.seeds
+    manifest = begun(scenario, f"{scenario.name}-train", digest, sources)
+    run = make_run(order.out, scenario, replace(manifest, seeds=tuple(range(seeds)), episodes=seeds))
+    (run / "checkpoints").mkdir()
     return run
 
 
-def _go(run: Path, scenario: Scenario, jobs: int, progress: Progress | None) -> list[str]:
-    """Run the trainings, so many at once; returns what failed."""
+def _go(run: Path, scenario: Scenario, jobs: int, progress: Progress | None) -> dict[str, str]:
+    """Run the trainings, so many at once; returns how each ended: ``done``, ``stopped``, or why it failed."""
     import ray  # noqa: PLC0415
 
     assert scenario.model.train is not None
     folder = str(scenario.path.resolve().parent)
-    waiting = [Job(run.resolve(), seed, folder) for seed in range(scenario.model.train.seeds)]
+    waiting = deque(Job(run.resolve(), seed, folder) for seed in range(scenario.model.train.seeds))
     remote = ray.remote(num_cpus=1, max_retries=2)(train_one)
     flying: dict[Any, Job] = {}
-    failures: list[str] = []
+    ended: dict[str, str] = {}
     try:
         while waiting or flying:
             while waiting and len(flying) < jobs:
-                job = waiting.pop(0)
+                job = waiting.popleft()
                 flying[remote.remote(job)] = job
             done, _ = ray.wait(list(flying), timeout=_LOOK)
             for reference in done:
                 job = flying.pop(reference)
-                failures += _failure(ray, reference, job)
-            _tell(run, progress)
+                ended[job.name] = _ended(ray, reference)
+            if progress is not None:
+                progress(metrics(run, "training"), metrics(run, "evaluation"))
     except KeyboardInterrupt:
         # They end after their iteration; those that have not begun do not.
-        (run / "control").write_text("stop", encoding="utf-8")
-        ray.wait(list(flying), num_returns=len(flying), timeout=60.0)
+        ask_of_run(run, "stop")
+        ray.wait(list(flying), num_returns=len(flying), timeout=_PATIENCE)
         raise
-    return failures
+    return ended
 
 
-def _failure(ray: Any, reference: Any, job: Job) -> list[str]:
-    """Why a training failed; nothing if it did not."""
+def _ended(ray: Any, reference: Any) -> str:
+    """How a training ended, or why it failed. Raises what concerns all of them."""
     try:
-        ray.get(reference)
+        return str(ray.get(reference))
     except ray.exceptions.RayTaskError as error:
-        cause = error.cause
-        if isinstance(cause, UserError):
-            raise cause from error
-        return [f"{job.name}: {type(cause).__name__}: {' '.join(str(cause).split())[:500]}"]
+        if isinstance(error.cause, UserError):
+            raise error.cause from error
+        return f"{type(error.cause).__name__}: {' '.join(str(error.cause).split())[:500]}"
     except ray.exceptions.RayError as error:
-        return [f"{job.name}: {' '.join(str(error).split())[:500]}"]
-    return []
-
-
-def _tell(run: Path, progress: Progress | None) -> None:
-    if progress is not None:
-        progress(metrics(run, "training"), metrics(run, "evaluation"))
+        return " ".join(str(error).split())[:500]
 
 
 def metrics(run: Path, table: str) -> dict[str, list[Row]]:
@@ -195,22 +178,22 @@ def metrics(run: Path, table: str) -> dict[str, list[Row]]:
     return {path.stem: read_rows(path) for path in sorted(folder.glob("*.arrows"))}
 
 
-def _closed(run: Path, seeds: int, failures: Sequence[str]) -> Trained:
-    scenario_steps = {name: rows[-1]["steps"] if rows else 0 for name, rows in metrics(run, "training").items()}
-    finished = [name for name in scenario_steps if any((run / "policies").glob(f"*-{name}.npz"))]
-    if len(failures) == seeds:
-        _update(run, status="error", reason=failures[0], ended=_now())
+def _closed(run: Path, ended: Mapping[str, str]) -> Outcome:
+    done = [name for name, how in ended.items() if how == DONE]
+    failures = [f"{name}: {how}" for name, how in ended.items() if how not in {DONE, STOPPED}]
+    if len(failures) == len(ended):
+        _update(run, status="error", reason=failures[0], ended=now())
         raise RunError(f"{run}: all trainings failed: {failures[0]}")
-    stopped = (run / "control").exists()
-    status = "interrupted" if stopped else "partial" if failures else "success"
-    reason = "the same command again continues" if stopped else "; ".join(failures)
-    _update(run, status=status, reason=reason, ended=_now(), done=len(finished))
-    return Trained(run, status, reason)
+    stopped = len(done) + len(failures) < len(ended)
+    status: Status = "interrupted" if stopped else "partial" if failures else "success"
+    reason = _AGAIN if stopped else "; ".join(failures)
+    _update(run, status=status, reason=reason, ended=now(), done=len(done))
+    return Outcome(run, status, reason)
+
+
+def _silent(_: str) -> None:
+    """Nothing."""
 
 
 def _update(run: Path, **changes: Any) -> None:
     replace(read_manifest(run), **changes).write(run)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from simworld.errors import RunError, ScenarioError
-from simworld.kernel import Group, Kernel
+from simworld.execution import waited, wish_of
+from simworld.kernel import Array, Cohort, Group, Kernel, Seats
 from simworld.learning._extract import network_of
 from simworld.learning._metrics import Metrics
 from simworld.learning._stage import Part, Stage
@@ -26,6 +27,8 @@ from simworld.threads import pin_threads
 _APART = 1_000_000
 """Seeds of episodes of two trainings, and of those of the scenario, are so far apart."""
 _ENV = "simworld"
+DONE, STOPPED = "done", "stopped"
+"""How a training ends that does not fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ def train_one(job: Job) -> str:
     """Train from one seed until its steps are done; goes on from its checkpoint. Says how it ended.
 
     Returns:
-        ``done``, or ``stopped`` if that was asked for.
+        ``DONE``, or ``STOPPED`` if that was asked for.
 
     Raises:
         ScenarioError: RLlib does not accept a setting.
@@ -86,27 +89,27 @@ class _Trainer:
     def train(self) -> str:
         """Iterate, evaluate, keep."""
         iteration, steps = self._before or (0, 0)
+        kept = iteration
         if self._before is None:
-            self._evaluate(0, 0)
+            self._evaluate(0, 0, self.networks(0, 0))
         while steps < self._block.steps:
-            if _asked_to_stop(self._job.run):
-                return "stopped"
+            if not waited(lambda: wish_of(self._job.run)):
+                if iteration > kept:
+                    self._keep(iteration, steps, self.networks(iteration, steps))
+                return STOPPED
             result = self._algo.train()
             iteration += 1
             told = result["env_runners"]
             steps += int(sum(told["num_agent_steps_sampled"].values()))
             seconds = time.monotonic() - self._begun
-            self._metrics.add(
-                "training",
-                [
-                    self._row(iteration, steps)
-                    | {"return": _number(told.get("episode_return_mean")), "seconds": seconds}
-                ],
-            )
+            row = self._row(iteration, steps) | {"return": _number(told.get("episode_return_mean"))}
+            self._metrics.add("training", [row | {"seconds": seconds}])
             if iteration % self._block.evaluate_every == 0 or steps >= self._block.steps:
-                self._evaluate(iteration, steps)
-                self._keep(iteration, steps)
-        return "done"
+                networks = self.networks(iteration, steps)
+                self._evaluate(iteration, steps, networks)
+                self._keep(iteration, steps, networks)
+                kept = iteration
+        return DONE
 
     def close(self) -> None:
         """Let go of everything."""
@@ -119,9 +122,8 @@ class _Trainer:
     def _row(self, iteration: int, steps: int) -> dict[str, Any]:
         return {"episode": self._job.name, "training_seed": self._job.seed, "iteration": iteration, "steps": steps}
 
-    def _evaluate(self, iteration: int, steps: int) -> None:
+    def _evaluate(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
         """Play the scenario's own seeds with what was learned, in the kernel and without RLlib."""
-        networks = self.networks(iteration, steps)
         rows = []
         for seed in self._seeds:
             value = _played(self._part, networks, seed)
@@ -148,7 +150,7 @@ class _Trainer:
             found[policy] = network_of(module, seen, done, self._block.activation, about | {"role": role})
         return found
 
-    def _keep(self, iteration: int, steps: int) -> None:
+    def _keep(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
         """Keep a checkpoint to go on from, and the policies, each by renaming."""
         waiting = self._checkpoint.with_suffix(".tmp")
         shutil.rmtree(waiting, ignore_errors=True)
@@ -162,7 +164,7 @@ class _Trainer:
         shutil.rmtree(old, ignore_errors=True)
         folder = self._job.run / "policies"
         folder.mkdir(exist_ok=True)
-        for policy, network in self.networks(iteration, steps).items():
+        for policy, network in networks.items():
             unfinished = folder / f"{policy}-{self._job.name}.tmp"
             network.save(unfinished)
             unfinished.replace(folder / f"{policy}-{self._job.name}.npz")
@@ -263,24 +265,19 @@ def _played(part: Part, networks: Mapping[str, Network], seed: int) -> float:
     return total / max(1, count)
 
 
-class _Each(NetworkMind):
+class _Each(Cohort):
     """Each member has a network of its own."""
 
     def __init__(self, networks: Mapping[str, Network]) -> None:
-        self._minds = {name: NetworkMind(network) for name, network in networks.items()}
+        self._networks = networks
 
-    def check(self, role: Any) -> None:
-        """Every network fits its role: it was made for it."""
-
-    def act(self, seen: Any, seats: Any) -> Any:
+    def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """One after the other: there are few."""
         shared = {f.name for f in seats.role.obs if f.shared}
         parts = []
         for place, member in enumerate(seats.members.tolist()):
-            network = self._minds[f"{seats.role.name}_{member}"]._network
             one = {name: v if name in shared else v[place : place + 1] for name, v in seen.items()}
-            outputs = network.outputs(network.seen.told(one, 1))
-            parts.append(network.best(outputs, one[network.done.mask] if network.done.mask else None))
+            parts.append(self._networks[f"{seats.role.name}_{member}"].decided(one, 1))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -295,18 +292,6 @@ def _steps_of(checkpoint: Path) -> tuple[int, int] | None:
         except (OSError, ValueError):
             continue
     return None
-
-
-def _asked_to_stop(run: Path) -> bool:
-    """Whether the run is to stop; waits while it is paused."""
-    while True:
-        try:
-            wish = (run / "control").read_text(encoding="utf-8")
-        except (OSError, UnicodeError):
-            return False
-        if wish != "pause":
-            return wish == "stop"
-        time.sleep(0.5)
 
 
 def _number(value: object) -> float:

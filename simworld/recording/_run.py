@@ -155,6 +155,11 @@ class FoundRun:
     sources: Mapping[str, str]
     """SHA-256 of the code beside the scenario that it was run with."""
 
+    @property
+    def finished(self) -> bool:
+        """Nothing is left to do in it."""
+        return self.status in {"success", "partial"}
+
 
 def create_run(out: Path, scenario: str, digest: str, now: datetime) -> Path:
     """Make a new run directory, ``<UTC time>_<scenario>_<digest>``; nothing is ever overwritten.

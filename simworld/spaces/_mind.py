@@ -25,11 +25,9 @@ class NetworkMind(Cohort):
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """What the network finds best, or a draw from what it gives."""
         network, n = self._network, len(seats.members)
-        outputs = network.outputs(network.seen.told(seen, n))
-        mask = network.done.mask
-        allowed = np.broadcast_to(seen[mask], (n, seen[mask].shape[-1])) if mask else None
         if self._greedy:
-            return network.best(outputs, allowed)
+            return network.decided(seen, n)
+        outputs = network.outputs(network.seen.told(seen, n))
         chance = seats.draw("policy.choice", "uniform", (network.logits,)) if network.logits else np.zeros((n, 0))
         normal = seats.draw("policy.amount", "normal", (network.done.amounts,)) if network.done.amounts else None
-        return network.drawn(outputs, allowed, chance, normal)
+        return network.drawn(outputs, network.allowed(seen, n), chance, normal)

@@ -63,6 +63,15 @@ class Network:
             vectors = layer(vectors)
         return vectors
 
+    def decided(self, seen: Mapping[str, Array], n: int) -> dict[str, Array]:
+        """The action fields that it finds best for n members, from their observation fields."""
+        return self.best(self.outputs(self.seen.told(seen, n)), self.allowed(seen, n))
+
+    def allowed(self, seen: Mapping[str, Array], n: int) -> Array | None:
+        """The mask of its one choice for n members, shape (n, choices), or None."""
+        mask = self.done.mask
+        return np.broadcast_to(seen[mask], (n, seen[mask].shape[-1])) if mask else None
+
     def best(self, outputs: FloatArray, allowed: Array | None = None) -> dict[str, Array]:
         """The action fields that it finds best; ``allowed`` masks the values of its one choice."""
         means = self._means(outputs)
