@@ -7,7 +7,7 @@ from typing import Any
 from pettingzoo import AECEnv
 
 from simworld.learning._cast import Cast
-from simworld.learning._stage import Part, Stage
+from simworld.learning._stage import Part
 
 
 class SimworldAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo is not typed
@@ -24,12 +24,11 @@ class SimworldAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo
 
     def __init__(self, part: Part) -> None:
         super().__init__()
-        self._cast = Cast(part, Stage(part))
+        self._cast = Cast(part)
         self.metadata = {**type(self).metadata, "name": part.scenario.name}
         self.possible_agents = list(self._cast.names)
         self.agents: list[str] = []
         self.render_mode = None
-        self._seed = part.scenario.model.seed
         self._queue: list[str] = []
         """Who is due and has not acted yet."""
         self._acted: dict[str, Any] = {}
@@ -49,10 +48,7 @@ class SimworldAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> None:  # noqa: ARG002
         """Begin an episode; without a seed it is the one after the last, from the scenario's first on."""
-        seed = self._seed if seed is None else int(seed)
-        self._seed = seed + 1
         self.agents = self._cast.begin(seed)
-        self._cast.earned()
         self.rewards = dict.fromkeys(self.agents, 0.0)
         self._cumulative_rewards = dict.fromkeys(self.agents, 0.0)
         self.terminations = dict.fromkeys(self.agents, False)
@@ -99,7 +95,7 @@ class SimworldAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo
 
     def _select(self) -> None:
         self._acted = {}
-        self._queue = [name for acts in self._cast.stage.due().values() for name in self._cast.due_names(acts)]
+        self._queue = self._cast.due()
         if self._queue:
             self.agent_selection = self._queue[0]
         gone = [name for name in self.agents if self.terminations[name] or self.truncations[name]]

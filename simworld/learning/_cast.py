@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from simworld.errors import ActionError, ContractError
-from simworld.kernel import Acts, Array
+from simworld.kernel import Acts, Array, Role
 from simworld.learning._stage import Part, Stage
 from simworld.spaces import RoleSpaces
+
+
+class Spaces(Protocol):
+    """What learners of a role see and do, in one form or another."""
+
+    observation: Any
+    """The space of what one sees."""
+    action: Any
+    """The space of what one does."""
+
+    def told(self, seen: Mapping[str, Array]) -> list[Any]:
+        """What several members see, one value each."""
+
+    def done(self, actions: list[Any], who: list[str]) -> dict[str, Array]:
+        """Action fields of several members."""
 
 
 class Cast:
     """The learners of a stage by their names, and what each of them saw last."""
 
-    def __init__(self, part: Part, stage: Stage) -> None:
-        self.part, self.stage = part, stage
-        self.spaces: dict[str, RoleSpaces] = {}
+    def __init__(self, part: Part, form: Callable[[Role], Spaces] = RoleSpaces) -> None:
+        self.part, self.stage = part, Stage(part)
+        self._seed = part.scenario.model.seed
+        self.spaces: dict[str, Spaces] = {}
         """By role."""
         self.names: dict[str, tuple[str, int]] = {}
         """Everybody who may ever act: role and member."""
-        stage.reset(part.scenario.model.seed)
-        if stage.moment is None:
+        self.stage.reset(self._seed)
+        if self.stage.moment is None:
             raise ContractError(f"{part.scenario.path}: no learner is ever due before the episode ends")
         for role in part.roles:
-            self.spaces[role] = RoleSpaces(stage.role(role))
-            self.names |= {f"{role}_{member}": (role, member) for member in stage.members(role)}
+            self.spaces[role] = form(self.stage.role(role))
+            self.names |= {f"{role}_{member}": (role, member) for member in self.stage.members(role)}
         self.seen: dict[str, Any] = {}
         """What each saw last, in its space."""
         self._names_of: dict[str, tuple[bytes, list[str]]] = {}
@@ -39,8 +56,14 @@ class Cast:
         """What it does: the same object every time."""
         return self.spaces[self.names[agent][0]].action
 
-    def begin(self, seed: int) -> list[str]:
-        """Begin an episode; returns those present."""
+    def begin(self, seed: int | None) -> list[str]:
+        """Begin an episode; without a seed it is the one after the last, from the scenario's first on.
+
+        Returns:
+            Those present.
+        """
+        seed = self._seed if seed is None else int(seed)
+        self._seed = seed + 1
         self.stage.reset(seed)
         self.seen = {}
         self._strangers()
@@ -52,12 +75,17 @@ class Cast:
         for name in agents:
             if name not in self.seen:
                 self.seen[name] = self._now(name)
+        self.earned()  # what was paid before anybody decided is nobody's
         return agents
 
     def look(self) -> None:
         """Take in what those who are due see."""
         for role, acts in self.stage.due().items():
             self.seen.update(zip(self.due_names(acts), self.spaces[role].told(acts.seen), strict=True))
+
+    def due(self) -> list[str]:
+        """Names of all who are due."""
+        return [name for acts in self.stage.due().values() for name in self.due_names(acts)]
 
     def due_names(self, acts: Acts) -> list[str]:
         """Names of those of a role who are due."""
@@ -72,11 +100,6 @@ class Cast:
         """An action of somebody. Raises ActionError if its space does not have it."""
         self.spaces[self.names[agent][0]].done([action], [agent])
         return action
-
-    def sampled(self, agent: str) -> Any:
-        """Any action of somebody that is allowed now."""
-        role = self.names[agent][0]
-        return self.spaces[role].sampled(self.seen[agent])
 
     def act(self, actions: dict[str, Any]) -> None:
         """Act for those who are due; what others would do is not looked at."""

@@ -10,8 +10,9 @@ from simworld.learning._aec import SimworldAECEnv
 from simworld.learning._cast import Cast
 from simworld.learning._parallel import SimworldParallelEnv
 from simworld.learning._single import SimworldEnv
-from simworld.learning._stage import Part, Stage
+from simworld.learning._stage import Part
 from simworld.scenario import load
+from simworld.spaces import RoleSpaces
 
 if TYPE_CHECKING:
     from simworld.scenario import Scenario
@@ -91,18 +92,19 @@ def env(
 
 def _in_step(part: Part) -> bool:
     """Whether all learners who are present are due together, as far as the first moments tell."""
-    cast = Cast(part, Stage(part))
+    cast = Cast(part)
+    forms = {role: RoleSpaces(cast.stage.role(role)) for role in part.roles}
     for seed in range(3):
         present = set(cast.begin(part.scenario.model.seed + seed))
-        for space in cast.spaces.values():
-            space.action.seed(seed)
+        for form in forms.values():
+            form.action.seed(seed)
         for _ in range(_LOOKS):
-            due = {name for acts in cast.stage.due().values() for name in cast.due_names(acts)}
+            due = set(cast.due())
             if not due:
                 break
             if due != present:
                 return False
-            cast.act({name: cast.sampled(name) for name in due})
+            cast.act({name: forms[cast.names[name][0]].sampled(cast.seen[name]) for name in due})
             present -= set(cast.ended())
     cast.stage.close()
     return True

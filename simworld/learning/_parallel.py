@@ -7,7 +7,7 @@ from typing import Any
 from pettingzoo import ParallelEnv
 
 from simworld.learning._cast import Cast
-from simworld.learning._stage import Part, Stage
+from simworld.learning._stage import Part
 
 
 class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo is not typed
@@ -24,13 +24,11 @@ class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # 
     }
 
     def __init__(self, part: Part) -> None:
-        self._cast = Cast(part, Stage(part))
+        self._cast = Cast(part)
         self.metadata = {**type(self).metadata, "name": part.scenario.name}
         self.possible_agents = list(self._cast.names)
         self.agents: list[str] = []
         self.render_mode = None
-        self._seed = part.scenario.model.seed
-        self._places = dict(self._cast.names)
 
     def observation_space(self, agent: str) -> Any:
         """What an agent sees."""
@@ -42,10 +40,7 @@ class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # 
 
     def reset(self, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], Any]:  # noqa: ARG002
         """Begin an episode; without a seed it is the one after the last, from the scenario's first on."""
-        seed = self._seed if seed is None else int(seed)
-        self._seed = seed + 1
         self.agents = self._cast.begin(seed)
-        self._cast.earned()
         return {name: self._cast.seen[name] for name in self.agents}, self._infos(self.agents)
 
     def step(self, actions: dict[str, Any]) -> tuple[Any, Any, Any, Any, Any]:
@@ -56,7 +51,7 @@ class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # 
         cast.act(actions)
         earned = {role: amounts.tolist() for role, amounts in cast.earned().items()}
         ends = cast.ended() if cast.stage.ear.ended else {}
-        places, seen = self._places, cast.seen
+        places, seen = cast.names, cast.seen
         observations = {name: seen[name] for name in agents}
         rewards = {name: earned[places[name][0]][places[name][1]] for name in agents}
         terminated = {name: ends.get(name) in {"left", "terminated"} for name in agents}
@@ -76,5 +71,5 @@ class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # 
     def _infos(self, agents: list[str]) -> dict[str, dict[str, Any]]:
         stage = self._cast.stage
         tick = stage.kernel.tick
-        due = {name for acts in stage.due().values() for name in self._cast.due_names(acts)}
+        due = set(self._cast.due())
         return {name: {"due": name in due, "tick": tick} for name in agents}

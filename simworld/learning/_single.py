@@ -8,7 +8,7 @@ import gymnasium as gym
 
 from simworld.errors import ContractError
 from simworld.learning._cast import Cast
-from simworld.learning._stage import Part, Stage
+from simworld.learning._stage import Part
 
 
 class SimworldEnv(gym.Env[Any, Any]):
@@ -17,21 +17,17 @@ class SimworldEnv(gym.Env[Any, Any]):
     metadata = {"render_modes": []}  # noqa: RUF012  gymnasium declares it of an instance
 
     def __init__(self, part: Part) -> None:
-        self._cast = Cast(part, Stage(part))
+        self._cast = Cast(part)
         if len(self._cast.names) != 1:
             raise ContractError(f"{len(self._cast.names)} learners: {', '.join(self._cast.names)}; accepted: one")
         (self._name,) = self._cast.names
         self.observation_space = self._cast.observation_space(self._name)
         self.action_space = self._cast.action_space(self._name)
-        self._seed = part.scenario.model.seed
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; without a seed it is the one after the last, from the scenario's first on."""
         super().reset(seed=seed, options=options)
-        seed = self._seed if seed is None else int(seed)
-        self._seed = seed + 1
         self._cast.begin(seed)
-        self._cast.earned()
         return self._cast.seen[self._name], {"tick": self._cast.stage.kernel.tick}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:

@@ -12,7 +12,20 @@ import numpy as np
 
 from simworld.errors import ContractError, ScenarioError
 from simworld.execution import Outside, build_interventions, build_society, check
-from simworld.kernel import Acts, Array, Broker, Intervention, Kernel, Members, Moment, Outer, Role, Silent
+from simworld.kernel import (
+    Acts,
+    Array,
+    Broker,
+    Group,
+    Intervention,
+    Kernel,
+    Members,
+    Moment,
+    Outer,
+    Role,
+    Silent,
+    World,
+)
 from simworld.scenario import Cell, Scenario
 
 
@@ -32,12 +45,13 @@ class Part:
         self.asks = bool(resolved.get("models") or resolved.get("people"))
         self._fresh = b""
 
-    def society(self) -> tuple[Any, Any, list[Intervention]]:
+    def society(self) -> tuple[World, dict[str, Sequence[Group]], list[Intervention]]:
         """A world, its minds and its interventions, as new."""
         if self._fresh:
-            world, seating, changes = pickle.loads(self._fresh)  # made by this process, below
-            return world, seating, changes
-        world, seating = build_society(self.resolved, self.import_from, self.outer)
+            made: tuple[World, dict[str, Sequence[Group]], list[Intervention]] = pickle.loads(self._fresh)
+            return made  # by this process, below
+        world, groups = build_society(self.resolved, self.import_from, self.outer)
+        seating: dict[str, Sequence[Group]] = dict(groups)
         changes, _ = build_interventions(self.resolved, world)
         with suppress(pickle.PicklingError, TypeError, AttributeError):
             # Faster than building it, which looks every kind up; what cannot be pickled is built every time.

@@ -14,10 +14,10 @@ from simworld.spaces._vector import ActionVector, ObservationVector
 
 if TYPE_CHECKING:
     from simworld.spaces._foreign import Foreign, foreign
-    from simworld.spaces._native import RoleSpaces, vector_spaces
+    from simworld.spaces._native import RoleSpaces, VectorSpaces
 
 # Loaded on first use: gymnasium is needed by learners and by hosts of its environments only.
-_MODULES = {"Foreign": "_foreign", "foreign": "_foreign", "RoleSpaces": "_native", "vector_spaces": "_native"}
+_MODULES = {"Foreign": "_foreign", "foreign": "_foreign", "RoleSpaces": "_native", "VectorSpaces": "_native"}
 
 __all__ = [
     "ActionVector",
@@ -28,9 +28,9 @@ __all__ = [
     "NetworkMind",
     "ObservationVector",
     "RoleSpaces",
+    "VectorSpaces",
     "dense",
     "foreign",
-    "vector_spaces",
 ]
 
 

@@ -17,6 +17,7 @@ from simworld.spaces._vector import ActionVector, ObservationVector
 Space: TypeAlias = gym.Space[Any]
 """A gymnasium space."""
 
+_MASK, _OBSERVATIONS = "action_mask", "observations"
 _WHOLE = np.iinfo(np.int64)
 
 
@@ -52,7 +53,7 @@ class RoleSpaces:
 
     def told(self, seen: Mapping[str, Array]) -> list[Any]:
         """Observations of n members, one value of the observation space for each."""
-        n = next((len(seen[f.name]) for f in self.role.obs if not f.shared), 1)
+        n = _members(self.role, seen)
         columns: dict[str, Any] = {}
         for field in self._seen:
             values = np.asarray(seen[field.name])
@@ -98,15 +99,50 @@ class RoleSpaces:
         return fields
 
 
-def vector_spaces(seen: ObservationVector, done: ActionVector) -> tuple[Space, Space]:
-    """The spaces of the vectors that networks work with: Box, and Discrete, MultiDiscrete, Box or a Tuple of them."""
-    observation = spaces.Box(-np.inf, np.inf, (seen.width,), np.float32)
-    box = spaces.Box(-1.0, 1.0, (done.amounts,), np.float32)
-    choices = done.choices
-    if not choices:
-        return observation, box
-    discrete: Space = spaces.Discrete(choices[0]) if len(choices) == 1 else spaces.MultiDiscrete(list(choices))
-    return observation, spaces.Tuple((discrete, box)) if done.amounts else discrete
+class VectorSpaces:
+    """What a member of a role sees and does, as networks have it: a vector in, indices and amounts out.
+
+    A vector is a Box; with a masked choice it is a Dict of ``observations`` and ``action_mask``, as RLlib's own masking
+    takes it. What is done is Discrete, MultiDiscrete or Box, or a Tuple of choices and amounts.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+        self.seen, self.acts = ObservationVector.of(role), ActionVector.of(role)
+        vector = spaces.Box(-np.inf, np.inf, (self.seen.width,), np.float32)
+        box = spaces.Box(-1.0, 1.0, (self.acts.amounts,), np.float32)
+        choices = self.acts.choices
+        self.observation: Space = vector
+        """What a member sees."""
+        if self.acts.mask:
+            self.observation = spaces.Dict({_MASK: spaces.Box(0.0, 1.0, (choices[0],)), _OBSERVATIONS: vector})
+        self.action: Space = box
+        """What a member does."""
+        if choices:
+            discrete: Space = spaces.Discrete(choices[0]) if len(choices) == 1 else spaces.MultiDiscrete(list(choices))
+            self.action = spaces.Tuple((discrete, box)) if self.acts.amounts else discrete
+
+    def told(self, seen: Mapping[str, Array]) -> list[Any]:
+        """Observations of n members, one value of the observation space for each."""
+        n, mask = _members(self.role, seen), self.acts.mask
+        vectors = self.seen.told(seen, n)
+        if not mask:
+            return list(vectors)
+        allowed = np.broadcast_to(seen[mask], (n, seen[mask].shape[-1])).astype(np.float32)
+        return [{_MASK: m, _OBSERVATIONS: v} for m, v in zip(allowed, vectors, strict=True)]
+
+    def done(self, actions: list[Any], who: list[str]) -> dict[str, Array]:  # noqa: ARG002  a network's are in its space
+        """Action fields of several members, from one value of the action space each."""
+        n, choices, amounts = len(actions), self.acts.choices, self.acts.amounts
+        both = bool(choices) and bool(amounts)
+        chosen = np.array([a[0] if both else a for a in actions]).reshape(n, -1) if choices else np.zeros((n, 0))
+        told = np.array([a[1] if both else a for a in actions]).reshape(n, -1) if amounts else np.zeros((n, 0))
+        return self.acts.done(chosen, told)
+
+
+def _members(role: Role, seen: Mapping[str, Array]) -> int:
+    """Of how many members these observations are; what all share says nothing of that."""
+    return next((len(seen[f.name]) for f in role.obs if not f.shared), 1)
 
 
 def _space(field: Field) -> Space:
