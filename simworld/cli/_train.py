@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from simworld.cli._going import OUT, SET
+from simworld.cli._going import OUT, SET, counted
 from simworld.cli._opening import opening
 
 if TYPE_CHECKING:
@@ -159,7 +159,9 @@ def _print(run: Run) -> None:
     if not _policies(run):
         return
     found = improvement(run)
-    click.echo(f"{found.trainings} trainings of {found.steps:,} decisions; return per learner on held-out seeds,")
+    click.echo(
+        f"{counted(found.trainings, 'training')} of {found.steps:,} decisions; return per learner on held-out seeds,"
+    )
     click.echo("interquartile mean over the trainings with its 95 % interval:")
     for what in ("untrained", "trained", "difference"):
         e = getattr(found, what)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from simworld.lazy import lazily
 
 if TYPE_CHECKING:
     from simworld.learning._aec import SimworldAECEnv
@@ -23,15 +24,4 @@ _MODULES = {
 
 __all__ = ["SimworldAECEnv", "SimworldEnv", "SimworldParallelEnv", "Training", "env", "train"]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use: gymnasium and PettingZoo take their time."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazily(__name__, _MODULES)

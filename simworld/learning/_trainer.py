@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -222,13 +222,16 @@ def settings_of(block: TrainBlock) -> Any:
     Raises:
         ScenarioError: There is no such algorithm, or it has no such setting.
     """
-    from ray.tune.registry import get_trainable_cls  # noqa: PLC0415
+    with warnings.catch_warnings():
+        # Of environments that come with RLlib, and that nobody here has asked for.
+        warnings.simplefilter("ignore")
+        from ray.tune.registry import get_trainable_cls  # noqa: PLC0415
 
-    try:
-        config = get_trainable_cls(block.algo).get_default_config()  # type: ignore[no-untyped-call]
-        config.training(**block.settings)
-    except Exception as error:  # RLlib and Tune raise what they like
-        raise ScenarioError(_refused(block, error)) from error
+        try:
+            config = get_trainable_cls(block.algo).get_default_config()  # type: ignore[no-untyped-call]
+            config.training(**block.settings)
+        except Exception as error:  # RLlib and Tune raise what they like
+            raise ScenarioError(_refused(block, error)) from error
     return config
 
 
@@ -304,5 +307,3 @@ def require_torch() -> None:
 
     if find_spec("torch") is None:
         raise RunError("training needs torch, which is not installed: pip install 'simworld[train]'")
-    # Ray would tell of accelerators that are not there.
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")

@@ -7,8 +7,9 @@ as ``module:Class``. A scenario may import what it names, so it is as trusted as
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
+
+from simworld.lazy import lazily
 
 if TYPE_CHECKING:
     from simworld.scenario._bundled import bundled
@@ -70,15 +71,4 @@ __all__ = [
     "schema",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazily(__name__, _MODULES)

@@ -5,9 +5,9 @@ The vectors need numpy only, so that a trained policy runs without gymnasium; th
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from simworld.lazy import lazily
 from simworld.spaces._mind import NetworkMind
 from simworld.spaces._network import Activation, Layer, Network, dense
 from simworld.spaces._vector import ActionVector, ObservationVector
@@ -33,15 +33,4 @@ __all__ = [
     "foreign",
 ]
 
-
-def __getattr__(name: str) -> object:
-    """Import a public name on first use."""
-    if name not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazily(__name__, _MODULES)
