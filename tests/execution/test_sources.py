@@ -85,6 +85,13 @@ def test_a_change_of_the_code_is_another_run(study):
     )
 
 
+def test_a_module_that_cannot_be_read_stops_nobody_who_goes_on_without_it(study):
+    (study / "pad.py").write_text("try:\n    import broken\nexcept SyntaxError:\n    pass\n" + PAD)
+    (study / "broken.py").write_text("SHARE = = 1.0\n")
+    first, _ = ran(study)
+    assert set(json.loads((first / "run.json").read_text())["sources"]) == {"pad.py", "helper.py", "broken.py"}
+
+
 def test_an_unfinished_run_is_not_continued_with_other_code(study):
     first, _ = ran(study)
     manifest = json.loads((first / "run.json").read_text())

@@ -147,7 +147,10 @@ def test_asks_and_telemetry(tmp_path, toy):
 
 
 def test_parameters_keep_their_types(tmp_path, toy):
-    cells = [{"a.rate": 1, "b": "x", "c": True, "d": 1}, {"a.rate": 0.5, "b": "y", "c": False, "d": "auto"}]
+    cells = [
+        {"a.rate": 1, "b": "x", "c": True, "d": 1, "e": 2**64},
+        {"a.rate": 0.5, "b": "y", "c": False, "d": "auto", "e": 1},
+    ]
     kinds = parameter_types(cells)
     key = EpisodeKey("e1", parameters=cells[0])
     recorder = EpisodeRecorder(tmp_path, EpisodeTables(key, (), kinds=kinds))
@@ -155,7 +158,7 @@ def test_parameters_keep_their_types(tmp_path, toy):
     row = read(tmp_path, "episodes")
     assert row.schema.field("param.a.rate").type == pa.float64()
     assert row.select([f"param.{k}" for k in cells[0]]).to_pylist() == [
-        {"param.a.rate": 1.0, "param.b": "x", "param.c": True, "param.d": "1"}
+        {"param.a.rate": 1.0, "param.b": "x", "param.c": True, "param.d": "1", "param.e": "18446744073709551616"}
     ]
 
 
