@@ -110,6 +110,7 @@ def stopped(here: Path, number: int, *more: str, snapshots: int = 2) -> Path:
         while len(seen) < enough and time.monotonic() < deadline and process.poll() is None:
             seen.add(going_on_from_streams(here))
             time.sleep(0.01)
+        assert len(seen) == enough, "there were not so many"
         assert process.poll() is None, "it ended before it was stopped"
         process.send_signal(number)
     (run,) = (here / "runs").iterdir()

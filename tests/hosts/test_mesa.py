@@ -57,7 +57,7 @@ def alone(name: str, steps: int = STEPS):
 @pytest.mark.parametrize("name", examples.__all__)
 def test_every_example_of_mesa_goes_as_it_goes_alone(name, monkeypatch):
     if name == "MultiLevelAllianceModel":
-        # Alone, too, it ends with 65 agents or 68: it goes through sets of agents in the order of their addresses.
+        # Alone, too, it differs from run to run: it goes through sets of agents in the order of their addresses.
         monkeypatch.setattr(mesa.Agent, "__hash__", lambda agent: agent.unique_id)
     world = MesaWorld(f"mesa.examples:{name}")
     episode = hosted(world)
