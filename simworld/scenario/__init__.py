@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from simworld.lazy import lazily
 
 if TYPE_CHECKING:
+    from simworld.scenario._beside import import_beside
     from simworld.scenario._bundled import bundled
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
     from simworld.scenario._claims import claims_beyond
     from simworld.scenario._load import Scenario, load
     from simworld.scenario._models import ScenarioFile, TrainBlock
-    from simworld.scenario._registry import Category, Found, build, find, import_beside, kinds, known
+    from simworld.scenario._registry import Category, Found, build, find, kinds, known
     from simworld.scenario._resolve import resolve_text, scenario_digest
     from simworld.scenario._schema import schema
     from simworld.scenario._yaml import parse_value
@@ -37,7 +38,7 @@ _MODULES = {
     "claims_beyond": "_claims",
     "check_roles": "_cells",
     "find": "_registry",
-    "import_beside": "_registry",
+    "import_beside": "_beside",
     "kinds": "_registry",
     "known": "_registry",
     "load": "_load",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simworld.errors import ScenarioError
+from simworld.scenario._beside import import_beside
 from simworld.scenario._bundled import located
 from simworld.scenario._cells import Cell, expand, overruled
 from simworld.scenario._check import Checker, validate
@@ -16,7 +17,6 @@ from simworld.scenario._claims import claim_problems
 from simworld.scenario._explain import one_line
 from simworld.scenario._models import ScenarioFile
 from simworld.scenario._paths import put
-from simworld.scenario._registry import import_beside
 from simworld.scenario._source import Source, refuse
 from simworld.scenario._yaml import Key, parse_value, read
 

@@ -12,11 +12,9 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simworld.errors import ScenarioError, UserError
@@ -82,16 +80,6 @@ def find(category: Category, kind: str) -> Found:
         cls, family = _import(category, kind, f"kind {kind!r}"), ""
     fixed = ((family, which),) if family else ()
     return Found(category, kind, cls, parameters_of(cls, _RESERVED[category], fixed), family)
-
-
-def import_beside(folder: str | os.PathLike[str]) -> None:
-    """Let ``module:Class`` name modules in this folder too, for the rest of the process.
-
-    Installed modules come first: a file beside a scenario never stands in for one of theirs.
-    """
-    path = str(Path(folder).resolve())
-    if path not in sys.path:
-        sys.path.append(path)
 
 
 def kinds(category: Category) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -92,6 +93,15 @@ def test_a_module_that_cannot_be_read_stops_nobody_who_goes_on_without_it(study)
     assert set(json.loads((first / "run.json").read_text())["sources"]) == {"pad.py", "helper.py", "broken.py"}
 
 
+def test_a_package_beside_a_scenario_is_read_afresh_too(study):
+    (study / "habits").mkdir()
+    (study / "habits" / "__init__.py").touch()
+    (study / "helper.py").rename(study / "habits" / "helper.py")
+    (study / "pad.py").write_text(PAD.replace("from helper", "from habits.helper"))
+    ran(study)
+    assert not list(study.rglob("*.pyc"))
+
+
 def test_an_unfinished_run_is_not_continued_with_other_code(study):
     first, _ = ran(study)
     manifest = json.loads((first / "run.json").read_text())
@@ -113,7 +123,9 @@ def test_a_run_replays_from_its_own_copy_when_the_folder_is_gone(study, tmp_path
 
 def test_a_replay_with_changed_code_says_what_was_changed(study):
     run, _ = ran(study)
+    before = (study / "helper.py").stat()
     (study / "helper.py").write_text("SHARE = 3.0\n")
+    os.utime(study / "helper.py", ns=(before.st_atime_ns, before.st_mtime_ns))  # a quick hand: the same second
     done = simworld(study, "replay", str(run))
     assert done.returncode == 1
     assert "first difference at moment 0, tick 0" in done.stdout
