@@ -19,14 +19,14 @@ from benchmarks.measure import Line
 from simworld.execution import Order, execute
 from simworld.gateway import STAND_IN, Desk, Manner, ModelSpec
 from simworld.gateway._litellm import load_litellm
-from simworld.kernel import Answer, Ask, Broker, Group, Individuals, Kernel
+from simworld.kernel import Answer, Ask, Broker, Group, Individuals, Json, Kernel
 from simworld.scenario import load
 from simworld.testing import ScriptedGateway
 from simworld.worlds.economy import Economy
 from simworld_agents.economist import FixedPlanner, LlmWorker
 
 ASKS, LIMIT, LATENCY = 1_000, 64, 0.05
-SCHEMA = {"type": "object", "properties": {"hours": {"type": "number"}}, "required": ["hours"]}
+SCHEMA: dict[str, Json] = {"type": "object", "properties": {"hours": {"type": "number"}}, "required": ["hours"]}
 STUDY = """
 name: bench
 world: {kind: economy, tax_year: 6}
@@ -94,7 +94,7 @@ def server(latency: float) -> Iterator[str]:
 
 
 def asks(count: int) -> list[Ask]:
-    content = {"prompt": "How many hours?", "schema": SCHEMA, "fallback": {"hours": 40.0}}
+    content: dict[str, Json] = {"prompt": "How many hours?", "schema": SCHEMA, "fallback": {"hours": 40.0}}
     return [Ask(("worker", i, 0, 0), "model", content) for i in range(count)]
 
 
@@ -142,7 +142,7 @@ def prompt_lengths(ticks: tuple[int, ...]) -> list[float]:
     """Mean characters of a worker's prompt at these ticks, with hours that never settle."""
     lengths: dict[int, list[int]] = {}
 
-    def answer(ask):
+    def answer(ask: Ask) -> Answer:
         tick = ask.key[2]
         lengths.setdefault(tick, []).append(len(json.dumps(ask.content["messages"])))
         return Answer({"thought": "", "hours": float((37 * tick + 11 * ask.key[1]) % 1000) / 10})

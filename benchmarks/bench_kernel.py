@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,7 @@ import numpy as np
 import simpy
 
 from benchmarks.measure import Line
-from simworld.kernel import Array, Cohort, Field, Group, Kernel, Role, Seats, World
+from simworld.kernel import Array, Cohort, Field, Group, Kernel, Members, Moment, Payload, Role, Seats, Turn, World
 from simworld.recording import EpisodeKey, EpisodeRecorder, EpisodeTables, RoleTable
 
 PROCESSES, EVENTS, MOMENTS, REPEATS = 1_000, 200_000, 30_000, 5
@@ -28,7 +28,7 @@ def simpy_rate() -> float:
     """Events per second of processes with random timeouts."""
     delays, env = iter(_delays()), simpy.Environment()
 
-    def process(env):
+    def process(env: simpy.Environment) -> Generator[simpy.Event, object]:
         for delay in delays:
             yield env.timeout(delay)
 
@@ -45,17 +45,17 @@ class _Timeouts(World):
     def __init__(self) -> None:
         self.delays = iter(_delays())
 
-    def reset(self, turn):
+    def reset(self, turn: Turn) -> None:
         for i in range(PROCESSES):
             turn.call(next(self.delays), "go", i)
 
-    def observe(self, role, members):
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
         return {}
 
-    def step(self, moment, turn):
+    def step(self, moment: Moment, turn: Turn) -> None:
         pass
 
-    def on_event(self, name, payload, turn):
+    def on_event(self, name: str, payload: Payload, turn: Turn) -> None:
         delay = next(self.delays, None)
         if delay is not None:
             turn.call(turn.tick + delay, name, payload)
@@ -72,15 +72,15 @@ def callback_rate() -> float:
 class _Ring(World):
     roles = (Role("player", obs=(Field("x"),), act=(Field("a", low=0, high=1),)),)
 
-    def reset(self, turn):
+    def reset(self, turn: Turn) -> None:
         players = turn.join("player", turn.seats("player"))
         for i in range(len(players)):
             turn.wake("player", players[i : i + 1], i)
 
-    def observe(self, role, members):
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
         return {"x": members * 1.0}
 
-    def step(self, moment, turn):
+    def step(self, moment: Moment, turn: Turn) -> None:
         turn.wake("player", moment.acts["player"].members, turn.tick + 100)
 
 

@@ -47,7 +47,7 @@ def written(folder: Path, episodes: int, workers: int = 8, horizon: int = 6) -> 
 def scheduling(folder: Path) -> tuple[float, float]:
     """Seconds for short episodes on a cluster of two: through the executor, and as bare tasks of the same work."""
     scenario = load(written(folder, SHORT))
-    with connected("local", 2):
+    with connected("local", 2, print):
         import ray  # noqa: PLC0415  after its settings
 
         execute(Order(scenario, folder / "warm", 2, cluster=Cluster()))  # workers are started, and have imported
@@ -60,7 +60,7 @@ def scheduling(folder: Path) -> tuple[float, float]:
         begun = time.perf_counter()
         while waiting or flying:
             while waiting and len(flying) < 4:
-                flying.append(task.remote(waiting.pop()))  # type: ignore[call-arg]
+                flying.append(task.remote(waiting.pop()))
             done, flying = ray.wait(flying, num_returns=1)
             ray.get(done)
         return ours, time.perf_counter() - begun
@@ -70,7 +70,7 @@ def efficiency(folder: Path) -> float:
     """What share of the ideal two workers reach with episodes of about a second, starting included on neither side."""
     seconds = []
     for jobs in (1, 2):
-        with connected("local", jobs):
+        with connected("local", jobs, print):
             # As long as the others: so each worker gets one, is started, and has imported what it needs.
             execute(Order(load(written(folder, jobs, 400, 1600)), folder / f"warm{jobs}", jobs, cluster=Cluster()))
             scenario = load(written(folder, 32, workers=400, horizon=1600))

@@ -49,7 +49,7 @@ def shares(run: Run) -> dict[str, FloatArray]:
         for row in episodes[episodes["arm"] == first].itertuples()
     }
     return {
-        str(arm): np.array([last[row.episode] / best[row.seed] for row in mine.itertuples()])
+        str(arm): np.array([last[name] / best[seed] for name, seed in zip(mine["episode"], mine["seed"], strict=True)])
         for arm, mine in episodes.groupby("arm", sort=False, observed=True)
     }
 
