@@ -60,6 +60,8 @@ class _Flight:
     """Where workers leave tables."""
     tasks: dict[Any, list[EpisodeSpec]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    look: Any = None
+    """The driver's look at the board that is not answered yet: nobody waits while the office is being started."""
 
 
 class RayCluster:
@@ -95,7 +97,7 @@ class RayCluster:
             node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
                 ray.get_runtime_context().get_node_id(), soft=False
             )
-            office = (
+            office: Any = (
                 ray.remote(Office)
                 .options(num_cpus=0, scheduling_strategy=node, max_concurrency=1)
                 .remote(str(errand.run), self._board.budget, self._board.spent())
@@ -109,16 +111,15 @@ class RayCluster:
             except BaseException:
                 _ended_at_once(ray, flight)
                 raise
-            self._look(ray, office)
+            self._saw(ray.get(office.look.remote(self._board.wish), timeout=_PATIENCE))
             if storage is not None and not self._board.stopping:
                 storage.close()
 
     def _fly(
         self, ray: Any, send: Any, office: Any, flight: _Flight, waiting: deque[EpisodeSpec]
     ) -> Iterator[EpisodeResult]:
-        lost, looked = Lost(), 0.0
+        lost, looked, slots = Lost(), time.monotonic(), min(self._jobs, _cpus(ray))
         while (waiting and not self._board.stopping) or flight.tasks:
-            slots = min(self._jobs, _cpus(ray))
             while waiting and len(flight.tasks) < AHEAD * slots and self._board.wish == "go":
                 chunk = flight.pace.take(waiting, slots, lost.alone)
                 flight.tasks[send(chunk)] = chunk
@@ -138,8 +139,8 @@ class RayCluster:
                     continue
                 yield from self._taken(batch, chunk, flight, waiting)
             if time.monotonic() - looked > _LOOK:
-                self._look(ray, office)
-                looked = time.monotonic()
+                self._look(ray, office, flight)
+                looked, slots = time.monotonic(), min(self._jobs, _cpus(ray))
 
     def _taken(
         self, batch: Batch, chunk: Sequence[EpisodeSpec], flight: _Flight, waiting: deque[EpisodeSpec]
@@ -155,8 +156,15 @@ class RayCluster:
         if batch.error is not None:
             raise batch.error
 
-    def _look(self, ray: Any, office: Any) -> None:
-        seen: Seen = ray.get(office.look.remote(self._board.wish), timeout=_PATIENCE)
+    def _look(self, ray: Any, office: Any, flight: _Flight) -> None:
+        """Take what the last look saw, if its answer has come, and look again."""
+        if flight.look is not None and ray.wait([flight.look], timeout=0)[0]:
+            self._saw(ray.get(flight.look))
+            flight.look = None
+        if flight.look is None:
+            flight.look = office.look.remote(self._board.wish)
+
+    def _saw(self, seen: Seen) -> None:
         self._board.show(seen.running)
         self._board.carry(seen.spent)
         if seen.over_budget and not self._board.stopping:

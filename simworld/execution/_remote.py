@@ -27,6 +27,8 @@ from simworld.threads import pin_threads
 
 _REPORT = 0.25
 """Seconds between reports of a worker: never one for each event."""
+_REPLY = 0.1
+"""Seconds that a worker waits for a reply between episodes: it takes a few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +135,14 @@ class RemoteBoard:
 
     def hear(self) -> Wish:
         """What is wished, between episodes."""
+        import ray  # noqa: PLC0415  this runs where ray is
+
         if time.monotonic() - self._heard >= _REPORT:
             self._tell(0)
-            # Waited for: where episodes are shorter than a reply takes, none would ever be seen.
-            self._wish, self._reply, self._heard = self._get(self._reply), None, time.monotonic()
+            # Waited for: where episodes are shorter than a reply takes, none would ever be seen. But not for an office
+            # that is only just being started: until it is, the driver hands out no work while it wishes otherwise.
+            if ray.wait([self._reply], timeout=_REPLY)[0]:
+                self._wish, self._reply, self._heard = self._get(self._reply), None, time.monotonic()
         return self._wish
 
     def reserve(self, most: Spent) -> None:

@@ -19,6 +19,7 @@ from simworld.execution._control import clear_wishes, hear, post
 from simworld.execution._directory import begun, earlier_runs, make_run, now
 from simworld.execution._episode import read_tape_of
 from simworld.execution._executors import Executor, InProcess, LocalProcesses
+from simworld.execution._merging import Merging, all_processors
 from simworld.execution._outside import Conditions, check_outside
 from simworld.execution._plan import check, models_of, prompts_of, specs_of
 from simworld.execution._ray import Cluster, RayCluster, connected
@@ -226,19 +227,17 @@ class _Run:
 
     def _execute(self, missing: list[EpisodeSpec], done: int) -> tuple[str, str]:
         ids = [s.id for s in self._specs]
-        compacted = time.monotonic()
-        with _stopping(self._board, self._left(), self._watcher):
+        with _stopping(self._board, self._left(), self._watcher), Merging(self._run, ids) as merging:
             for result in self._results(missing):
                 self._watcher.ended(result)
                 done += result.status != "interrupted"
-                if time.monotonic() - compacted > 1.0:
+                if merging.now_and_then():
                     self._update(done=done)
-                    compact(self._run, ids, final=False)
-                    compacted = time.monotonic()
         complete = done == len(ids)
         # Of workers that died here; and of an earlier driver's, which may have outlived it by a moment.
         drop_unfinished(self._run)
-        compact(self._run, ids, final=complete)
+        with all_processors():
+            compact(self._run, ids, final=complete)
         if complete:
             with suppress(OSError):
                 (self._run / "snapshots").rmdir()

@@ -72,7 +72,7 @@ class _Mending:
         for table, lacking in self._lacking(held).items():
             self._tell(table, f"lacks {len(lacking)} of {len(finished)} finished episodes, {lacking[0]} first")
             lost.update(lacking)
-        # Parts are made once all episodes are finished: one that is not was lost since.
+        # Parts are made of finished episodes: one that is not was lost since.
         for folder in self._folders.values():
             lost.update(e for path in folder.glob("part-*.arrow") for e in episodes_of(path) if e not in finished)
         if lost:

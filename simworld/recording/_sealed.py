@@ -53,7 +53,13 @@ def sealed_source(path: Path) -> Source:
                 yield reader.get_batch(i)
 
     def texts() -> Mapping[str, Sequence[str]]:
-        return texts_of(next(read())) if rows else {}
+        if not rows:
+            return {}
+        # Only the columns that have some: the others would be decompressed for nothing.
+        places = [i for i, field in enumerate(schema) if pa.types.is_dictionary(field.type)]
+        options = pa.ipc.IpcReadOptions(included_fields=places)
+        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as reader:
+            return texts_of(reader.get_batch(0))
 
     return Source(schema, tuple(episodes.split("\n")), rows, read, texts)
 

@@ -60,9 +60,10 @@ def part_path(folder: Path, number: int) -> Path:
 def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     """Merge sealed episodes into few files, in the canonical order given.
 
-    While a run goes on (``final=False``), finished episodes become blocks of 64. At its end all become parts: one
-    closes when it holds 1,024 episodes or a million rows, or where the schema changes; an episode of 250,000 rows has
-    its own. That depends on content alone, so parts are the same whenever and by whom blocks were made.
+    All become parts: one closes when it holds 1,024 episodes or a million rows, or where the schema changes; an episode
+    of 250,000 rows has its own. That depends on content alone, so parts are the same whenever and by whom they were
+    made. While a run goes on (``final=False``), those parts are made that are full and that no unfinished episode comes
+    before, and other finished episodes become blocks of 64. Whoever runs the episodes may seal others meanwhile.
 
     Raises:
         RunError: An episode is missing (at the end), or the parts hold other episodes than those given.
@@ -76,12 +77,15 @@ def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     numbers = {episode: number for number, episode in enumerate(episodes)}
     counts = Counter(numbers[episode] // _BLOCK_EPISODES for episode in finished if episode in numbers)
     full = {block for block, count in counts.items() if count == _BLOCK_EPISODES}
+    front = next((number for number, episode in enumerate(episodes) if episode not in finished), len(episodes))
     for folder in [*folders, table_dir(run, "chain")]:
         if not folder.is_dir():
             continue
         if final:
-            _close_parts(folder, numbers)
+            _drop_merged(folder)
+            _close_parts(folder, numbers, len(episodes), last=True)
         else:
+            _close_parts(folder, numbers, front, last=False)
             _merge_blocks(folder, numbers, full)
 
 
@@ -218,17 +222,20 @@ def alike(sources: Sequence[Source]) -> bool:
     return all(source.schema.equals(sources[0].schema, check_metadata=True) for source in sources)
 
 
-def _close_parts(folder: Path, numbers: Mapping[str, int]) -> None:
-    """Merge everything into parts."""
+def _drop_merged(folder: Path) -> None:
+    """Remove what a crash left behind between merging files and removing them; nobody seals any meanwhile."""
+    for path in set(folder.glob("*.arrow")) - set(table_files(folder)):
+        path.unlink()
+
+
+def _close_parts(folder: Path, numbers: Mapping[str, int], until: int, last: bool) -> None:
+    """Merge the episodes below a number into parts; the last part too, which might have room for more."""
     parts = sorted(folder.glob("part-*.arrow"))
     done = [numbers.get(episode, -1) for part in parts for episode in episodes_of(part)]
     if any(later <= earlier for earlier, later in pairwise([-1, *done])):
         raise RunError(f"{folder}: its parts hold other episodes than this run, or in another order")
-    current = table_files(folder)
-    for path in set(folder.glob("*.arrow")) - set(current):
-        path.unlink()  # a crash between merging and this left it behind
-    first = {numbers.get(episodes_of(path)[0], -1): path for path in current if path not in parts}
-    waiting = deque(first[number] for number in sorted(first) if number >= 0)
+    first = {numbers.get(episodes_of(path)[0], -1): path for path in table_files(folder) if path not in parts}
+    waiting = deque(first[number] for number in sorted(first) if 0 <= number < until)
     group = _Group(folder, len(parts))
     while waiting:
         source = sealed_source(waiting[0])
@@ -242,7 +249,8 @@ def _close_parts(folder: Path, numbers: Mapping[str, int]) -> None:
         group.add(waiting.popleft(), source)
         if large:
             group.close()
-    group.close()
+    if last:
+        group.close()
 
 
 class _Group:

@@ -43,7 +43,9 @@ def run(toy, tmp_path, whole) -> Path:
     path = tmp_path / "run"
     record(toy, path, EPISODES)
     (path / "tables" / "episodes" / "e5.arrow").unlink()
-    compact(path, EPISODES, final=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_sealing, "_PART_EPISODES", 6)
+        compact(path, EPISODES, final=False)
     return path
 
 
@@ -107,6 +109,20 @@ def test_parts_that_were_made_already_are_made_again_from_the_first_that_is_not_
     lost = set(EPISODES) - finished_episodes(run)
     assert lost == {"e2", "e3"}
     record(toy, run, sorted(lost))
+    compact(run, EPISODES)
+    assert files(run) == whole
+
+
+@pytest.mark.parametrize(("part", "lost"), [("part-00000", EPISODES[:4]), ("part-00001", EPISODES[2:4])])
+def test_parts_that_were_made_before_the_run_ended_are_mended_as_well(toy, run, whole, part, lost):
+    compact(run, EPISODES, final=False)
+    folder = run / "tables" / "measures"
+    assert sorted(path.stem for path in folder.iterdir()) == ["e4", "e5", "part-00000", "part-00001"]
+    assert mend(run, EPISODES, 5) == {}
+    _truncated(folder / f"{part}.arrow")
+    assert f"tables/measures/{part}.arrow" in mend(run, EPISODES, 5)
+    assert {"e4", *lost} >= set(EPISODES[:5]) - finished_episodes(run) >= {lost[0]}
+    record(toy, run, sorted(set(EPISODES) - finished_episodes(run)))
     compact(run, EPISODES)
     assert files(run) == whole
 
