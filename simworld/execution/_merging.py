@@ -13,9 +13,7 @@ from types import TracebackType
 from simworld.recording import compact
 
 _PAUSE = 1.0
-"""Seconds between merges, at least."""
-_SHARE = 3
-"""A merge is followed by a pause of so many times its length, so that it takes a small share of a processor."""
+"""Seconds between merges, at least; a merge that takes longer is followed by a pause of its own length."""
 
 
 class Merging:
@@ -49,7 +47,7 @@ class Merging:
         begun = time.monotonic()
         compact(self._run, self._episodes, final=False)
         ended = time.monotonic()
-        self._due = ended + max(_PAUSE, _SHARE * (ended - begun))
+        self._due = ended + max(_PAUSE, ended - begun)
 
     def _look(self) -> None:
         if self._under_way is not None and self._under_way.done():
