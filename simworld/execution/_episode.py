@@ -14,6 +14,7 @@ from simworld.execution._aside import own_words_aside
 from simworld.execution._board import Slot, waited
 from simworld.execution._course import Course, tape_path
 from simworld.execution._failure import is_own, told, traceback_of
+from simworld.execution._heap import spare_loaded
 from simworld.execution._snapshot import Snapshots, drop_snapshot
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.kernel import Answer, Ask, Broker, Gateway, Keep, Kernel, read_tape
@@ -73,6 +74,7 @@ def _run_episode(
     tape = course.tape(keep)
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
+    spare_loaded()
     status, error = "success", ""
     try:
         with _reported(kernel, slot, snapshots):

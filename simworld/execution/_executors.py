@@ -11,6 +11,7 @@ from typing import Protocol
 
 from simworld.execution._batch import Pace
 from simworld.execution._board import Board
+from simworld.execution._heap import spare_nothing
 from simworld.execution._lost import Lost
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
@@ -39,14 +40,17 @@ class InProcess:
         outside = Outside(self._conditions, self._board, lambda: self._board.stopping)
         worker = Worker(self._board, self._board.slot(0), outside)
         pace, waiting = Pace(), deque(specs)
-        with closing(outside):
-            while waiting and not self._board.stopping:
-                batch = pace.take(waiting, 1)
-                results, failure = worker.work(batch)
-                waiting.extendleft(reversed(pace.took(batch, results)))
-                yield from results
-                if failure is not None:
-                    raise failure
+        try:
+            with closing(outside):
+                while waiting and not self._board.stopping:
+                    batch = pace.take(waiting, 1)
+                    results, failure = worker.work(batch)
+                    waiting.extendleft(reversed(pace.took(batch, results)))
+                    yield from results
+                    if failure is not None:
+                        raise failure
+        finally:
+            spare_nothing()
 
 
 class LocalProcesses:

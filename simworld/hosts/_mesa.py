@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -13,13 +14,27 @@ from mesa import DataCollector
 from pydantic import JsonValue
 
 from simworld.errors import ContractError
-from simworld.hosts._mesa_model import Asked, Clock, Dice, Kind, Kinds, advance, column_of, declared, read
+from simworld.hosts._mesa_model import (
+    Asked,
+    Clock,
+    Dice,
+    Kind,
+    Kinds,
+    advance,
+    column_of,
+    declared,
+    forget,
+    population,
+    read,
+)
 from simworld.hosts._mesa_seats import Itself, MesaSeat
 from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, Value, World
 
 Taken: TypeAlias = Mapping[str, tuple[Array, Mapping[str, Array]]]
 """Who decided what in a step: unique ids and action fields, by role."""
 
+_OF_AGENT, _OF_RECORD = attrgetter("unique_id"), itemgetter(1)
+"""Mesa's number of an agent, from the agent and from what is collected of it."""
 _OWN = 0
 """Minds decide before the model steps,"""
 _AFTER = 1
@@ -125,6 +140,8 @@ class MesaWorld(World):
         }
         """What was seen of every member last."""
         self._collected = -1
+        self._counts: object = None
+        """What tells whether somebody has come or gone since they were looked through."""
         self._record(turn)
         self._schedule(turn)
 
@@ -162,8 +179,9 @@ class MesaWorld(World):
         self._ids[role], self._everybody[role] = self._ids[role][stay], self._everybody[role][stay]
 
     def close(self) -> None:
-        """Give Python's and numpy's global random numbers back."""
+        """Give Python's and numpy's global random numbers back, and let go of the model."""
         self._dice.give_back()
+        forget(self._model)
 
     # -- a step ----------------------------------------------------------------------------------------------------
 
@@ -215,9 +233,14 @@ class MesaWorld(World):
         reported = False
         model = self._model
         rows, typed = self._collect(turn)
+        before, self._counts = self._counts, population(model)
+        same = before is not None and before == self._counts
         for name, one in self._of.items():
             agents = model.agents_by_type.get(one.cls, ())
-            ids = np.fromiter((a.unique_id for a in agents), dtype=np.int64, count=len(agents))
+            if same and all(column.reported for column in one.columns):
+                ids = self._ids[name]
+            else:
+                ids = np.fromiter(map(_OF_AGENT, agents), dtype=np.int64, count=len(agents))
             if not np.array_equal(ids, self._ids[name]):
                 self._population(turn, name, one, ids, agents)
                 member = self._member[name]
@@ -291,12 +314,12 @@ class MesaWorld(World):
             if not columns or not records:
                 continue
             mine, who = records, everybody
-            if not np.array_equal([record[1] for record in records], ids):
+            if not np.array_equal(np.fromiter(map(_OF_RECORD, records), np.int64, len(records)), ids):
                 mine = [record for record in records if record[1] in member]
                 who = np.array([member[record[1]] for record in mine], dtype=np.int64)
             if mine:
                 for place, column in enumerate(columns):
-                    seen[column.field.name][who] = column_of(column, [record[2 + place] for record in mine], name)
+                    seen[column.field.name][who] = column_of(column, list(map(itemgetter(2 + place), mine)), name)
                 due = who if not len(due) else np.union1d(due, who)
         return np.sort(due)
 

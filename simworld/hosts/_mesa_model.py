@@ -246,6 +246,22 @@ def advance(model: Any, simulator: Any) -> None:
         simulator.run_for(1)
 
 
+def forget(model: Any) -> None:
+    """Let Mesa forget a model that is done with: it counts the agents of each, and would keep them all for that."""
+    counts = getattr(mesa.Agent, "_ids", None)
+    if isinstance(counts, dict):
+        counts.pop(model, None)
+
+
+def population(model: Any) -> object:
+    """What differs if agents have come or gone: to look through them takes a while. None if that cannot be told."""
+    counts = getattr(mesa.Agent, "_ids", None)
+    if not isinstance(counts, dict) or model not in counts:
+        return None
+    # An agent's number is never given again: the next one tells of newcomers, and the sizes of those who left.
+    return repr(counts[model]), {cls: len(agents) for cls, agents in model.agents_by_type.items()}
+
+
 def _collected(model: Any) -> bool:
     """Whether all that a model's collector reports has been reported once."""
     collector = getattr(model, "datacollector", None)

@@ -150,10 +150,11 @@ class PettingZooWorld(World):
     def _step_one(self, action: Any, turn: Turn) -> None:
         env = self._env
         self._act(action)
-        rewards = dict(env.rewards)
+        # Each of these goes through all of the environment's wrappers: once is enough.
+        rewards, agents, terminated, truncated = dict(env.rewards), env.agents, env.terminations, env.truncations
         self._pay(rewards, turn)
-        done = [a for a in env.agents if env.terminations[a] or env.truncations[a]]
-        self._cut = not any(env.terminations[a] for a in done)
+        done = [a for a in agents if terminated[a] or truncated[a]]
+        self._cut = not any(terminated[a] for a in done)
         if done:
             self._seen.update({a: env.observe(a) for a in done})
             while env.agents and (env.terminations[env.agent_selection] or env.truncations[env.agent_selection]):

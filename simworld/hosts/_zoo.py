@@ -12,6 +12,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
+from pettingzoo.utils.conversions import aec_to_parallel_wrapper
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper
 
 from simworld.errors import ContractError
 from simworld.kernel import Field, Role
@@ -22,6 +24,7 @@ Api: TypeAlias = Literal["auto", "parallel", "aec"]
 
 TEXT = "text"
 """The field that holds what the environment renders as text."""
+_GUARDS = (OrderEnforcingWrapper, AssertOutOfBoundsWrapper)
 _NUMBERED = re.compile(r"^(.*?)_?(\d+)$")
 
 
@@ -122,7 +125,20 @@ class _Maker:
         args = dict(self.args)
         if self.text and "render_mode" not in args:
             args["render_mode"] = "ansi"
-        return made(**args)
+        return _unguarded(made(**args))
+
+
+def _unguarded(env: Any) -> Any:
+    """The environment without PettingZoo's outer guards, which cost more than many a game.
+
+    They only raise where calls come in a wrong order, or actions are outside their space: the host keeps the order, and
+    the kernel has checked the actions. All other wrappers stay: they may be part of the rules.
+    """
+    if type(env) is aec_to_parallel_wrapper:
+        env.aec_env = _unguarded(env.aec_env)
+    while type(env) in _GUARDS:
+        env = env.env
+    return env
 
 
 def _groups(env: Any) -> dict[str, list[str]]:

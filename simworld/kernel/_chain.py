@@ -103,7 +103,9 @@ def _drew(address: tuple[str | int, ...], pairs: Sequence[tuple[Members, Array]]
 
 def _parts(kind: str, names: Sequence[str | int], *values: Array) -> list[bytes]:
     """A note as bytes: every part comes with its length."""
-    return [_sized(ascii((kind, *names, len(values))).encode()), *(_sized(_bytes(v)) for v in values)]
+    parts = [ascii((kind, *names, len(values))).encode()]
+    parts += [v.tobytes() if v.dtype.kind != "O" else json.dumps(v.tolist()).encode() for v in values]
+    return [_sized(part) for part in parts]
 
 
 def _folded(values: Array) -> Array:
@@ -122,7 +124,3 @@ def tag(role: Role) -> bytes:
 
 def _sized(data: bytes) -> bytes:
     return b"%d:" % len(data) + data
-
-
-def _bytes(array: Array) -> bytes:
-    return array.tobytes() if array.dtype.kind != "O" else json.dumps(array.tolist()).encode()

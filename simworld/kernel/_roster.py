@@ -92,7 +92,7 @@ class Roster:
 
     def present(self) -> Members:
         """Numbers of those present, sorted."""
-        return np.flatnonzero(self.alive[: self.count])
+        return self.alive[: self.count].nonzero()[0]
 
     def checked(self, members: Members, what: str) -> Members:
         """Member numbers as an array; lists of them are taken, too.

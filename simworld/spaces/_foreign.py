@@ -60,6 +60,8 @@ class Foreign:
             field = self.leaves[0].field
             return {field.name: np.array(values, dtype=field.numpy_dtype).reshape(len(values), *field.sizes)}
         told = [self.told(value) for value in values]
+        if len(told) == 1:
+            return {name: array[np.newaxis] for name, array in told[0].items()}
         return {field.name: np.stack([one[field.name] for one in told]) for field in self.fields}
 
     def all_done(self, fields: Mapping[str, Array]) -> list[Any]:

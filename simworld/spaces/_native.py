@@ -38,6 +38,8 @@ class RoleSpaces:
             lacking = "sees no numbers" if not self._seen else "decides nothing"
             raise ContractError(f"role {role.name!r} {lacking}: it cannot be played from outside")
         ActionVector.of(role)  # refuses what has no space
+        self._zeros = {f.name: _at_zero(f) for f in self._seen}
+        """What stands for a missing number."""
         inner: dict[str, Space] = {}
         for field in self._seen:
             inner[field.name] = _space(field)
@@ -60,7 +62,7 @@ class RoleSpaces:
             values = np.broadcast_to(values, (n, *values.shape)) if field.shared else values
             if field.missing:
                 known = values == values  # noqa: PLR0124  nan is not itself; isnan takes longer
-                values = np.where(known, values, _at_zero(field))
+                values = np.where(known, values, self._zeros[field.name])
                 columns[f"{field.name}_known"] = known.astype(np.int8) if field.sizes else known.astype(np.int64)
             columns[field.name] = _numbers(field, values, n)
         if self._plain:
@@ -202,4 +204,4 @@ def _column(field: Field, values: list[Any]) -> Array | None:
         if not ((column >= low) & (column <= high)).all():
             return None
     column = column.astype(field.numpy_dtype)
-    return np.clip(column, *field.limits) if field.bounded and field.limits is not None else column
+    return column.clip(*field.limits) if field.bounded and field.limits is not None else column

@@ -35,10 +35,11 @@ class Random(Cohort):
 
 def _allowed(field: Field, seats: Seats, mask: Array) -> Array:
     """One of the allowed values, each as likely as the other."""
-    mask = np.broadcast_to(mask, (len(seats.members), mask.shape[-1]))
-    counts = mask.sum(axis=1)
+    # By row, how many are allowed up to each value; a mask that is shared by all is one row.
+    so_far = np.atleast_2d(mask).cumsum(axis=1)
+    counts = so_far[:, -1]
     wanted = np.minimum((seats.draw(f"random.{field.name}") * counts).astype(np.int64), counts - 1)
-    chosen = (mask.cumsum(axis=1) > wanted[:, None]).argmax(axis=1)
+    chosen = (so_far > wanted[:, np.newaxis]).argmax(axis=1)
     low: Array = chosen + int(field.low or 0)
     return low
 
