@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ from simworld.recording._columns import Vocabulary, coded, codes_of, numbers, ta
 
 _BATCH_ROWS = 65_536
 _BATCH_BYTES = 16 * 2**20
+_SMALL_BYTES = 2**18
 _CODEC = "zstd"
 _EPISODES = "simworld.episodes"
 
@@ -41,14 +43,14 @@ def sealed_source(path: Path) -> Source:
         RunError: It is damaged, or none of ours.
     """
     try:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        with _opened(path) as reader:
             notes, schema, rows = reader.metadata or {}, reader.schema, reader.count_rows()
         episodes = notes[_EPISODES.encode()].decode()
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise RunError(f"{path}: not a sealed table, or damaged ({error})") from error
 
     def read() -> Iterator[pa.RecordBatch]:
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+        with _opened(path) as reader:
             for i in range(reader.num_record_batches):
                 yield reader.get_batch(i)
 
@@ -57,11 +59,21 @@ def sealed_source(path: Path) -> Source:
             return {}
         # Only the columns that have some: the others would be decompressed for nothing.
         places = [i for i, field in enumerate(schema) if pa.types.is_dictionary(field.type)]
-        options = pa.ipc.IpcReadOptions(included_fields=places)
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as reader:
+        with _opened(path, places) as reader:
             return texts_of(reader.get_batch(0))
 
     return Source(schema, tuple(episodes.split("\n")), rows, read, texts)
+
+
+@contextmanager
+def _opened(path: Path, columns: Sequence[int] | None = None) -> Iterator[pa.ipc.RecordBatchFileReader]:
+    """A sealed file, and which of its columns are read; all by default."""
+    small = path.stat().st_size <= _SMALL_BYTES
+    # A small file is read at once and by one thread: to map it, and to hand it to others, takes longer than to read it.
+    options = pa.ipc.IpcReadOptions(included_fields=columns, use_threads=not small and pa.cpu_count() > 1)
+    source = pa.BufferReader(path.read_bytes()) if small else pa.memory_map(str(path))
+    with source, pa.ipc.open_file(source, options=options) as reader:
+        yield reader
 
 
 class SealedFile:
@@ -80,7 +92,8 @@ class SealedFile:
         self._count = 0
         self._unfinished = path.with_name(path.name + ".tmp")
         self._file = pa.OSFile(str(self._unfinished), "wb")
-        options = pa.ipc.IpcWriteOptions(compression=_CODEC)
+        # Handing work to a pool of one thread takes longer than doing it.
+        options = pa.ipc.IpcWriteOptions(compression=_CODEC, use_threads=pa.cpu_count() > 1)
         self._out = pa.ipc.new_file(self._file, schema, options=options, metadata={_EPISODES: "\n".join(episodes)})
 
     def add(self, batch: pa.RecordBatch) -> None:
@@ -167,8 +180,7 @@ class Merged:
         """Where the rows of an episode are: (batch, first, one after the last). They lie together."""
         self._number, self._batch = -1, None
         place = self._source.schema.get_field_index("episode")
-        options = pa.ipc.IpcReadOptions(included_fields=[place])
-        with pa.memory_map(str(path)) as file, pa.ipc.open_file(file, options=options) as reader:
+        with _opened(path, [place]) as reader:
             for number in range(reader.num_record_batches):
                 column = reader.get_batch(number).column(0)
                 names, codes = column.dictionary.to_pylist(), codes_of(column)
@@ -187,7 +199,7 @@ class Merged:
 
     def _read(self, number: int) -> pa.RecordBatch:
         if number != self._number:
-            with pa.memory_map(str(self.path)) as file, pa.ipc.open_file(file) as reader:
+            with _opened(self.path) as reader:
                 self._number, self._batch = number, reader.get_batch(number)
         return self._batch
 

@@ -20,6 +20,8 @@ _PART_ROWS = 1_000_000
 _LARGE_ROWS = 250_000
 """An episode of so many rows is a part by itself: merging large files costs more than it saves."""
 _BLOCK_EPISODES = 64
+_MANY_FILES = 256
+"""A table of fewer files is left as it is until the end: blocks are merged twice."""
 _BLOCK_BYTES = 4 * 2**20
 """Larger blocks are not worth merging before the end: their files are few, and would be written twice."""
 _TRIES = 100
@@ -63,7 +65,7 @@ def compact(run: Path, episodes: Sequence[str], final: bool = True) -> None:
     All become parts: one closes when it holds 1,024 episodes or a million rows, or where the schema changes; an episode
     of 250,000 rows has its own. That depends on content alone, so parts are the same whenever and by whom they were
     made. While a run goes on (``final=False``), those parts are made that are full and that no unfinished episode comes
-    before, and other finished episodes become blocks of 64. Whoever runs the episodes may seal others meanwhile.
+    before; where a table has many files, other finished episodes become blocks of 64. Meanwhile workers may seal more.
 
     Raises:
         RunError: An episode is missing (at the end), or the parts hold other episodes than those given.
@@ -201,7 +203,8 @@ def _known(path: Path, changed: int) -> Mapping[str, None]:  # noqa: ARG001  a f
 def _merge_blocks(folder: Path, numbers: Mapping[str, int], full: Set[int]) -> None:
     """Make blocks of 64 episodes of those that are full, where the files are small."""
     pieces: dict[int, list[Path]] = {}
-    for path in table_files(folder):
+    files = table_files(folder)
+    for path in files if len(files) >= _MANY_FILES else ():
         first = numbers.get(episodes_of(path)[0], -1)
         if not path.name.startswith("part-") and first // _BLOCK_EPISODES in full:
             pieces.setdefault(first // _BLOCK_EPISODES, []).append(path)

@@ -32,6 +32,7 @@ def whole(toy, tmp_path, monkeypatch) -> dict[str, bytes]:
     """What must come of it."""
     monkeypatch.setattr(_sealing, "_PART_EPISODES", 2)
     monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    monkeypatch.setattr(_sealing, "_MANY_FILES", 0)
     record(toy, tmp_path / "whole", EPISODES)
     compact(tmp_path / "whole", EPISODES)
     return files(tmp_path / "whole")

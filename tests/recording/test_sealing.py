@@ -101,6 +101,7 @@ def test_a_large_episode_is_a_part_by_itself_with_the_bytes_that_it_had(sealed, 
     large = (folder / "e5.arrow").read_bytes()
     monkeypatch.setattr(_sealing, "_LARGE_ROWS", 200)
     monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 7)
+    monkeypatch.setattr(_sealing, "_MANY_FILES", 0)
     compact(sealed, [*EPISODES, "e5", "e6"], final=False)
     compact(sealed, [*EPISODES, "e5", "e6"])
     parts = sorted(folder.iterdir())
@@ -149,6 +150,7 @@ def test_whoever_seals_what_together_the_parts_are_the_same(toy, thirteen, order
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(_sealing, "_PART_EPISODES", 6)
         patch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+        patch.setattr(_sealing, "_MANY_FILES", 0)
         patch.setattr(_sheaf, "BLOCKS", (4, 2))
         run = Path(folder)
         for at, (start, stop) in enumerate(pairwise([0, *sorted(cuts), 13])):
@@ -169,12 +171,20 @@ def open_rows(run):
     return [row for path in table_files(run / "tables" / "episodes") for row in rows(path)]
 
 
+def test_few_files_are_left_until_the_end(sealed, monkeypatch):
+    monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    before = digests(sealed)
+    compact(sealed, EPISODES, final=False)
+    assert digests(sealed) == before
+
+
 def test_a_part_that_ends_within_a_block_has_the_bytes_of_one_that_was_never_a_block(
     sealed, tmp_path_factory, monkeypatch
 ):
     never = shutil.copytree(sealed, tmp_path_factory.mktemp("never") / "run")
     monkeypatch.setattr(_sealing, "_PART_EPISODES", 2)
     monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    monkeypatch.setattr(_sealing, "_MANY_FILES", 0)
     compact(sealed, EPISODES, final=False)
     compact(sealed, EPISODES)
     compact(never, EPISODES)
@@ -183,6 +193,7 @@ def test_a_part_that_ends_within_a_block_has_the_bytes_of_one_that_was_never_a_b
 
 def test_a_crash_between_a_block_and_the_files_that_are_in_it_doubles_nothing(sealed, monkeypatch):
     monkeypatch.setattr(_sealing, "_BLOCK_EPISODES", 4)
+    monkeypatch.setattr(_sealing, "_MANY_FILES", 0)
     folder = sealed / "tables" / "episodes"
     kept = (folder / "e1.arrow").read_bytes()
     compact(sealed, EPISODES, final=False)
