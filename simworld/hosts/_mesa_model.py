@@ -163,6 +163,7 @@ def declared(asked: Asked) -> Declared:
         reporters, values = _model_values(model)
         report = dict(asked.report)
         kinds = _kinds(asked, model, report, seats)
+    forget(model)
     numbers = {_word(name): name for name in reporters if _is_number(values[name])}
     attributes = {_word(path): path for path in report.pop("model", ())}
     for name, path in attributes.items():

@@ -155,6 +155,13 @@ def test_agents_that_come_and_go_are_born_and_leave():
     assert ages == {0: 0, 1: 1, 2: 2, 3: 3}
 
 
+def test_a_model_that_is_done_with_is_not_kept():
+    before = len(mesa.Agent._ids)
+    world = MesaWorld(f"{HERE}:Ward")
+    hosted(world, 2)
+    assert len(mesa.Agent._ids) <= before
+
+
 @pytest.mark.parametrize(("clock", "heard"), [("abm", 12.0), ("none", 0.0)])
 def test_events_that_a_model_schedules_happen_at_their_time(clock, heard):
     if clock == "none":

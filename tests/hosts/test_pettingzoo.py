@@ -11,10 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mpe2 import simple_spread_v3
+from pettingzoo.classic import tictactoe_v3
+from pettingzoo.utils.conversions import aec_to_parallel_wrapper
+from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper, TerminateIllegalWrapper
 
 from simworld.errors import ScenarioError
 from simworld.execution import check
 from simworld.hosts import PettingZooWorld
+from simworld.hosts._zoo import _unguarded
 from simworld.kernel import Agent, Answer, Broker, Group, Individuals, World
 from simworld.scenario import load
 from simworld.testing import ScriptedGateway, WorldSuite, play
@@ -55,6 +60,18 @@ def flat(value) -> list[float]:
     if isinstance(value, dict):
         return [x for key in sorted(value) for x in flat(value[key])]
     return np.asarray(value, dtype=float).ravel().tolist()
+
+
+def test_guards_are_left_out_and_wrappers_that_may_be_rules_are_kept():
+    class Mine(AssertOutOfBoundsWrapper):
+        """A wrapper of somebody's own."""
+
+    raw = tictactoe_v3.raw_env()
+    kept = Mine(TerminateIllegalWrapper(raw, illegal_reward=-1))
+    assert _unguarded(OrderEnforcingWrapper(AssertOutOfBoundsWrapper(kept))) is kept
+    assert _unguarded(raw) is raw
+    both = aec_to_parallel_wrapper(OrderEnforcingWrapper(simple_spread_v3.raw_env()))
+    assert type(_unguarded(both).aec_env) is simple_spread_v3.raw_env
 
 
 @pytest.mark.parametrize("env", PARALLEL)
