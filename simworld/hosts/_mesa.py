@@ -14,10 +14,10 @@ from mesa import DataCollector
 from pydantic import JsonValue
 
 from simworld.errors import ContractError
+from simworld.hosts._mesa_dice import Dice
 from simworld.hosts._mesa_model import (
     Asked,
     Clock,
-    Dice,
     Kind,
     Kinds,
     advance,
@@ -108,8 +108,11 @@ class MesaWorld(World):
     def check(self, seats: Mapping[str, int]) -> None:
         """How many agents there are is the model's own affair."""
         for name, one in self._of.items():
-            if seats.get(name, 0) > 1 and one.seat is None:
-                raise ValueError(f"role {name!r}: its number is the model's own; accepted: no count")
+            if seats.get(name, 0) and one.seat is None:
+                raise ValueError(
+                    f"role {name!r} keeps the code of {one.cls.__name__}; accepted: no mind for it, or an adapter in"
+                    " seats (see MesaSeat)"
+                )
 
     def reset(self, turn: Turn) -> None:
         """Make the model with the episode's seed."""
@@ -191,7 +194,10 @@ class MesaWorld(World):
             for name, acts in decided.items()
         }
         self._history.append(("step", taken))
+        acting = {name: [self._agents[name].get(m) for m in acts.members.tolist()] for name, acts in decided.items()}
         self._step(taken)
+        for name, agents in acting.items():
+            self._reward(name, decided[name].members, agents, turn)
         reported = self._record(turn)
         if self._model.running:
             self._schedule(turn)
@@ -201,6 +207,14 @@ class MesaWorld(World):
     def _step(self, taken: Taken) -> None:
         with self._dice.rolled(), self._seated(taken):
             advance(self._model, self._simulator)
+
+    def _reward(self, name: str, members: Members, agents: Sequence[Any], turn: Turn) -> None:
+        """Pay those who decided what the adapter says, those too who are gone by now."""
+        seat = self._of[name].seat
+        assert seat is not None
+        if type(seat).reward is not MesaSeat.reward:
+            amounts = [0.0 if agent is None else float(seat.reward(agent)) for agent in agents]
+            turn.reward(name, members, np.array(amounts))
 
     def _schedule(self, turn: Turn) -> None:
         """The next step: when those have decided who decide, or by itself."""

@@ -6,17 +6,16 @@ import functools
 import importlib
 import inspect
 import json
-import random  # noqa: TID251  other people's models draw from it
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import mesa
 import numpy as np
 from mesa.experimental.devs import ABMSimulator, DEVSimulator
 
+from simworld.hosts._mesa_dice import Dice
 from simworld.hosts._mesa_seats import MesaSeat
 from simworld.kernel import Array, Field, Role
 
@@ -91,61 +90,6 @@ class Asked:
         object.__setattr__(self, "told", dict(self.kinds))
 
 
-class Dice:
-    """The state of Python's and numpy's global random numbers, for models that draw from them.
-
-    Not ours: what an unmodified model draws from without a seed must be the same in every run. Outside of its steps
-    nothing is changed; while the dice are kept, nothing but the model may draw until they are given back.
-    """
-
-    _kept: ClassVar[Dice | None] = None
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-        self._own: tuple[Any, Any] | None = None
-        self._others: tuple[Any, Any] | None = None
-
-    @contextmanager
-    def rolled(self) -> Iterator[None]:
-        """Let the model's own sequence go on within."""
-        if Dice._kept is self:
-            yield
-            return
-        self._take()
-        try:
-            yield
-        finally:
-            self._put_back()
-
-    def keep(self) -> None:
-        """Let the model's sequence stay in place: to exchange it around every step takes a fifth of a millisecond."""
-        self._take()
-        Dice._kept = self
-
-    def give_back(self) -> None:
-        """End that."""
-        if Dice._kept is self:
-            Dice._kept = None
-            self._put_back()
-
-    def _take(self) -> None:
-        if Dice._kept is not None:
-            Dice._kept.give_back()
-        self._others = random.getstate(), np.random.get_state()  # noqa: NPY002
-        if self._own is None:
-            random.seed(self._seed)
-            np.random.seed(self._seed % 2**32)  # noqa: NPY002, TID251
-        else:
-            random.setstate(self._own[0])
-            np.random.set_state(self._own[1])  # noqa: NPY002
-
-    def _put_back(self) -> None:
-        self._own = random.getstate(), np.random.get_state()  # noqa: NPY002
-        assert self._others is not None
-        random.setstate(self._others[0])
-        np.random.set_state(self._others[1])  # noqa: NPY002
-
-
 @functools.lru_cache(maxsize=32)
 def declared(asked: Asked) -> Declared:
     """Look at a model: one is made, and its reporters are asked once.
@@ -173,6 +117,10 @@ def declared(asked: Asked) -> Declared:
     if unknown:
         known = ", ".join(["model", *(one.role.name for one in kinds)])
         raise ValueError(f"report: found {sorted(unknown)[0]!r}; accepted: {known}")
+    columns = {column.name for one in kinds for column in one.columns}
+    odd = next((name for name in asked.told if name not in columns), None)
+    if odd is not None:
+        raise ValueError(f"kinds: found {odd!r}; accepted: what is reported of agents: {', '.join(sorted(columns))}")
     left_out = tuple(name for name in reporters if name not in numbers.values())
     return Declared(make, numbers, attributes, tuple(kinds), left_out)
 
@@ -213,6 +161,8 @@ class _Maker:
         except Exception as error:
             reason = " ".join(str(error).split())
             raise ValueError(f"model {self.asked.model!r} cannot be made: {type(error).__name__}: {reason}") from error
+        if not hasattr(model, "_agents_by_type") and not hasattr(model, "agents"):
+            raise ValueError(f"model {self.asked.model!r}: its constructor does not call super().__init__(seed=seed)")
         if simulator is not None and simulator.model is None:
             simulator.setup(model)
         return model, simulator
@@ -236,6 +186,11 @@ def _seat(reference: str) -> MesaSeat:
     if not (isinstance(cls, type) and issubclass(cls, MesaSeat)) or inspect.isabstract(cls):
         raise ValueError(f"seat {reference!r} is no MesaSeat; accepted: a class that defines observe and act")
     seat: MesaSeat = cls()
+    agent = getattr(seat, "agent", None)
+    if not (isinstance(agent, type) and issubclass(agent, mesa.Agent)):
+        raise ValueError(f"seat {reference!r}: agent: found {agent!r}; accepted: a class of Mesa's agents")  # noqa: TRY004
+    if not callable(getattr(agent, seat.method, None)):
+        raise ValueError(f"seat {reference!r}: method: {agent.__name__} has no method {seat.method!r}")  # noqa: TRY004
     return seat
 
 
@@ -325,6 +280,13 @@ def _reported(asked: Asked, collector: Any, cls: type[Any], model: Any) -> list[
 def _column(name: str, values: Sequence[Any], kind: Kind | None) -> Field:
     """A column, as its first values tell what it holds; None stands for what is not there."""
     there = [value for value in values if value is not None]
+    nameless = next((value for value in there if kind is None and str(value) == object.__repr__(value)), None)
+    if nameless is not None:
+        # Its text is where it lies in memory.
+        raise ValueError(
+            f"the agents' reporter {name!r} gives objects of {type(nameless).__name__}; accepted: numbers, truth"
+            " values, texts and vectors"
+        )
     shape: tuple[int, ...] = ()
     if kind is None:
         array = _as_array(there)

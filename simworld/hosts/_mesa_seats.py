@@ -39,3 +39,7 @@ class MesaSeat(ABC):
     @abstractmethod
     def act(self, agent: Any, action: Mapping[str, Value]) -> None:
         """Let the agent do what was decided."""
+
+    def reward(self, agent: Any) -> float:  # noqa: ARG002
+        """What the agent earned in a step of the model in which a mind decided for it; asked after the step."""
+        return 0.0

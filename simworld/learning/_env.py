@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
+from simworld.errors import ScenarioError
 from simworld.learning._aec import SimworldAECEnv
 from simworld.learning._cast import Cast
 from simworld.learning._parallel import SimworldParallelEnv
@@ -17,6 +18,8 @@ from simworld.spaces import RoleSpaces
 if TYPE_CHECKING:
     from simworld.scenario import Scenario
 
+Api: TypeAlias = Literal["auto", "parallel", "aec", "gymnasium"]
+"""What an environment is to be."""
 _LOOKS = 50
 """So many moments of learners tell whether all of them are always due together."""
 
@@ -63,7 +66,7 @@ def env(
     overrides: Sequence[str] = (),
     *,
     arm: str = "",
-    api: Literal["auto", "parallel", "aec", "gymnasium"] = "auto",
+    api: Api = "auto",
 ) -> SimworldParallelEnv | SimworldAECEnv | SimworldEnv:
     """A scenario as an environment, in which some seats are learners' and all others keep their minds.
 
@@ -80,6 +83,10 @@ def env(
         ScenarioError: The scenario is not valid, or nobody is called like one of the learners.
         ContractError: A learner sees no numbers, or decides what no space has; or there is more than one for gymnasium.
     """
+    if api not in get_args(Api):
+        raise ScenarioError(f"api: found {api!r}; accepted: {', '.join(get_args(Api))}")
+    if isinstance(learners, str):
+        raise ScenarioError(f"learners: found the text {learners!r}; accepted: a list of roles, as in [{learners!r}]")
     part = Part(load(scenario, overrides) if isinstance(scenario, str | os.PathLike) else scenario, learners, arm)
     if api == "gymnasium":
         return SimworldEnv(part)

@@ -38,7 +38,7 @@ class Part:
         self.cell = _cell_of(scenario, arm)
         resolved: Any = self.cell.resolved
         self.resolved: Mapping[str, Any] = resolved
-        self.outer = _groups(self.cell, learners)
+        self.outer = _groups(scenario, self.cell, learners)
         """The groups that are decided outside: role and place."""
         self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
         self.import_from = str(scenario.path.resolve().parent)
@@ -192,19 +192,22 @@ def _cell_of(scenario: Scenario, arm: str) -> Cell:
     raise ScenarioError(f"{scenario.path}: unknown arm {arm!r}; accepted: {names}")
 
 
-def _groups(cell: Cell, learners: Sequence[str]) -> tuple[tuple[str, int], ...]:
+def _groups(scenario: Scenario, cell: Cell, learners: Sequence[str]) -> tuple[tuple[str, int], ...]:
     """The groups that learners name: a role, or one of its groups as in ``player.0``."""
     known = [(seating.role, seating.index) for seating in cell.seatings]
-    accepted = ", ".join(dict.fromkeys([role for role, _ in known] + [f"{role}.{place}" for role, place in known]))
+    names = dict.fromkeys([role for role, _ in known] + [f"{role}.{place}" for role, place in known])
+    accepted = ", ".join(names) or "nobody, for the scenario fills no role"
     found: list[tuple[str, int]] = []
     for text in learners:
         role, dot, place = text.partition(".")
         mine = [(r, p) for r, p in known if r == role and (not dot or place == str(p))]
         if not mine:
-            raise ScenarioError(f"learners: found {text!r}; accepted: {accepted}")
+            raise ScenarioError(
+                f"{scenario.path}: learners: found {text!r}; accepted: {accepted or 'nobody: no role is filled'}"
+            )
         found += mine
     if not found:
-        raise ScenarioError(f"learners: found nobody; accepted: {accepted}")
+        raise ScenarioError(f"{scenario.path}: learners: found nobody; accepted: {accepted}")
     if len(set(found)) < len(found):
-        raise ScenarioError(f"learners: {', '.join(learners)} name a group twice")
+        raise ScenarioError(f"{scenario.path}: learners: {', '.join(learners)} name a group twice")
     return tuple(found)

@@ -85,7 +85,10 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
         return finished
     tell = say or _silent
     tell("loading RLlib")
-    settings_of(block)
+    try:
+        settings_of(block)
+    except ScenarioError as error:
+        raise ScenarioError(f"{scenario.path}: {error}") from error
     with ExitStack() as stack:
         with FolderLock(order.out):
             finished, unfinished = _earlier(order, digest, sources)
@@ -101,6 +104,9 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
             ended = _go(run, scenario, max(1, jobs // (1 + block.workers)), progress)
         except KeyboardInterrupt:
             _update(run, status="interrupted", reason=_AGAIN, ended=now())
+            raise
+        except UserError as error:
+            _update(run, status="error", reason=str(error), ended=now())
             raise
         return _closed(run, ended)
 

@@ -24,6 +24,7 @@ from simworld.scenario import TrainBlock, load
 from simworld.spaces import ActionVector, Network, NetworkMind, ObservationVector
 from simworld.threads import pin_threads
 
+_SINGLE_BUFFERS = ("EpisodeReplayBuffer", "PrioritizedEpisodeReplayBuffer")
 _APART = 1_000_000
 """Seeds of episodes of two trainings, and of those of the scenario, are so far apart."""
 _ENV = "simworld"
@@ -195,6 +196,8 @@ class _Trainer:
         stride = side * (block.workers + 1)
         register_env(_ENV, lambda told: VectorEnv(part, first + told.worker_index * side + next(places), stride))
         model = DefaultModelConfig(fcnet_hiddens=list(block.hidden), fcnet_activation=block.activation)
+        if block.algo == "DQN":
+            _only_choices({role: ActionVector.of(self._stage.role(role)) for role in policies.values()})
         masked = {p: bool(ActionVector.of(self._stage.role(role)).mask) for p, role in policies.items()}
         specs = {policy: RLModuleSpec(model_config=model, **_masking(masked[policy])) for policy in policies}
         config = (
@@ -232,7 +235,22 @@ def settings_of(block: TrainBlock) -> Any:
             config.training(**block.settings)
         except Exception as error:  # RLlib and Tune raise what they like
             raise ScenarioError(_refused(block, error)) from error
+    # By default those that replay have a buffer for a single agent, in which several are lost.
+    buffer = getattr(config, "replay_buffer_config", None)
+    if buffer and buffer["type"] in _SINGLE_BUFFERS:
+        config.training(replay_buffer_config={**buffer, "type": f"MultiAgent{buffer['type']}"})
     return config
+
+
+def _only_choices(acts: Mapping[str, ActionVector]) -> None:
+    """Raise ScenarioError unless each role makes one choice: RLlib's own words for it lead astray."""
+    for role, done in acts.items():
+        choices, amounts = len(done.choices), done.amounts
+        if amounts or choices != 1:
+            raise ScenarioError(
+                f"train.algo: found DQN, and role {role!r} decides {choices} choices and {amounts} amounts; accepted:"
+                " one choice and no amount, or another algorithm, such as PPO, APPO or SAC"
+            )
 
 
 def _refused(block: TrainBlock, error: Exception) -> str:

@@ -243,6 +243,38 @@ def test_a_class_that_nobody_takes_decides_by_its_own_code():
     assert own == native
 
 
+class Nurse(MesaSeat):
+    """Patients who decide when they go, and are paid for every day that they stay."""
+
+    agent = Patient
+    obs = (Field("age"),)
+    act_fields = (Field("go", "bool"),)
+
+    def observe(self, agent):
+        return {"age": float(agent.age)}
+
+    def act(self, agent, action):
+        agent.age += 1
+        if action["go"]:
+            agent.remove()
+
+    def reward(self, agent):
+        return float(agent.age)
+
+
+class Impatient(Cohort):
+    def act(self, seen, seats):
+        return {"go": seen["age"] >= 2}
+
+
+def test_who_decides_for_agents_is_paid_what_the_adapter_says():
+    world = MesaWorld(f"{HERE}:Ward", seats=[f"{HERE}:Nurse"])
+    episode = hosted(world, 8, {"patient": [Group(Impatient(), 1)]})
+    paid = [[amount for _, member, amount in episode.heard.rewards if member == which] for which in (0, 1)]
+    # The third day is the last, and is paid although they are gone by then.
+    assert paid == [[1.0, 2.0, 3.0]] * 2
+
+
 class TestFlock(WorldSuite):
     horizon = 9
 
@@ -309,6 +341,27 @@ class Unseeded(mesa.Model):
         super().__init__()
 
 
+class Bare(mesa.Model):
+    def __init__(self, seed=None):
+        self.seen = seed
+
+
+class Mirrors(mesa.Model):
+    def __init__(self, seed=None):
+        super().__init__(seed=seed)
+        mesa.Agent(self)
+        self.datacollector = mesa.DataCollector(agent_reporters={"me": lambda agent: agent})
+        self.datacollector.collect(self)
+
+
+class Misspelt(Nurse):
+    method = "stepp"
+
+
+class Nobodys(Nurse):
+    agent = "Patient"
+
+
 @pytest.mark.parametrize(
     ("world", "more", "why"),
     [
@@ -322,6 +375,12 @@ class Unseeded(mesa.Model):
         ('model: "mesa.examples:BoltzmannWealth", report: {money_agent: [x]}', "", "has no attribute 'x'"),
         ('model: "mesa.examples:BoltzmannWealth", seats: ["json:loads"]', "", "is no MesaSeat"),
         ('model: "mesa.examples:BoltzmannWealth", args: {n: -1}', "", "cannot be made: ZeroDivisionError"),
+        (f'model: "{HERE}:Bare"', "", "does not call super().__init__(seed=seed)"),
+        (f'model: "{HERE}:Mirrors"', "", "the agents' reporter 'me' gives objects of Agent; accepted: numbers"),
+        (f'model: "{HERE}:Ward", seats: ["{HERE}:Nobodys"]', "", "agent: found 'Patient'; accepted: a class of Mesa's"),
+        (f'model: "{HERE}:Ward", seats: ["{HERE}:Misspelt"]', "", "method: Patient has no method 'stepp'"),
+        (f'model: "{HERE}:Ward", kinds: {{agge: number}}', "", "kinds: found 'agge'; accepted: what is reported"),
+        (f'model: "{HERE}:Ward"', "roles: {patient: {kind: random}}", "role 'patient' keeps the code of Patient"),
         ('model: "mesa.examples:BoltzmannWealth"', "record: {money: none}", "did you mean 'money_agent'?"),
     ],
 )
