@@ -25,7 +25,7 @@ from simworld.execution import (
 )
 from simworld.learning._metrics import Row, read_rows
 from simworld.learning._stage import Part
-from simworld.learning._trainer import DONE, STOPPED, Job, require_torch, settings_of, train_one
+from simworld.learning._trainer import DONE, STOPPED, Job, check_algorithm, require_torch, settings_of, train_one
 from simworld.recording import FolderLock, RunLock, Status, read_manifest
 from simworld.scenario import Scenario, scenario_digest
 
@@ -78,7 +78,7 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
     block = scenario.model.train
     if block is None:
         raise ScenarioError(f"{scenario.path}: there is no block 'train'; accepted: train: {{learners: [...]}}")
-    Part(scenario, block.learners, block.arm)
+    part = Part(scenario, block.learners, block.arm)
     digest, sources = training_digest(scenario), sources_of(scenario)
     finished, _ = _earlier(order, digest, sources)
     if finished is not None:
@@ -86,6 +86,7 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
     tell = say or _silent
     tell("loading RLlib")
     try:
+        check_algorithm(block, part)
         settings_of(block)
     except ScenarioError as error:
         raise ScenarioError(f"{scenario.path}: {error}") from error

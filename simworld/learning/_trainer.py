@@ -196,8 +196,6 @@ class _Trainer:
         stride = side * (block.workers + 1)
         register_env(_ENV, lambda told: VectorEnv(part, first + told.worker_index * side + next(places), stride))
         model = DefaultModelConfig(fcnet_hiddens=list(block.hidden), fcnet_activation=block.activation)
-        if block.algo == "DQN":
-            _only_choices({role: ActionVector.of(self._stage.role(role)) for role in policies.values()})
         masked = {p: bool(ActionVector.of(self._stage.role(role)).mask) for p, role in policies.items()}
         specs = {policy: RLModuleSpec(model_config=model, **_masking(masked[policy])) for policy in policies}
         config = (
@@ -242,9 +240,15 @@ def settings_of(block: TrainBlock) -> Any:
     return config
 
 
-def _only_choices(acts: Mapping[str, ActionVector]) -> None:
-    """Raise ScenarioError unless each role makes one choice: RLlib's own words for it lead astray."""
-    for role, done in acts.items():
+def check_algorithm(block: TrainBlock, part: Part) -> None:
+    """Raise ScenarioError if the algorithm cannot decide what learners decide: RLlib's own words for it lead astray."""
+    if block.algo != "DQN":
+        return
+    stage = Stage(part)
+    stage.reset(part.scenario.model.seed)
+    stage.close()
+    for role in part.roles:
+        done = ActionVector.of(stage.role(role))
         choices, amounts = len(done.choices), done.amounts
         if amounts or choices != 1:
             raise ScenarioError(

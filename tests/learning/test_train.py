@@ -44,6 +44,13 @@ horizon: 12
 episodes: 2
 train: {learners: [player.0], steps: 60, seeds: 1, hidden: [16], settings: {train_batch_size_per_learner: 60, minibatch_size: 30}}
 """
+CHASE = """
+world: {kind: pettingzoo, env: mpe2.simple_tag_v3}
+roles: {adversary: {kind: random, count: 3}, agent: {kind: random}}
+horizon: 12
+episodes: 2
+train: {learners: [adversary], steps: 60, seeds: 1, hidden: [16]}
+"""
 
 
 def command(*arguments: str) -> list[str]:
@@ -121,10 +128,11 @@ def test_samples_may_be_taken_by_further_processes(tmp_path):
 
 @pytest.mark.study
 @pytest.mark.parametrize(
-    ("algo", "actions"), [("DQN", "board"), ("PPO", "board"), ("SAC", "continuous"), ("APPO", "continuous")]
+    ("algo", "actions"),
+    [("DQN", "board"), ("PPO", "board"), ("DQN", "chase"), ("SAC", "continuous"), ("APPO", "continuous")],
 )
 def test_other_algorithms_of_the_library_train_too(tmp_path, algo, actions):
-    text = BOARD if actions == "board" else GAME.format(actions=actions, steps=200)
+    text = {"board": BOARD, "chase": CHASE}.get(actions) or GAME.format(actions=actions, steps=200)
     settings = {"DQN": "{}", "SAC": "{}", "APPO": "{}"}.get(algo)
     (tmp_path / "it.yaml").write_text(text)
     more = [] if settings is None else ["--set", f"train.settings={settings}"]
@@ -143,6 +151,7 @@ def test_other_algorithms_of_the_library_train_too(tmp_path, algo, actions):
         ),
         (GAME, ("--set", "train.learners=[players]"), "found 'players'; accepted: player, player.0, player.1"),
         (GAME, ("--algo", "PPPO"), "PPPO"),
+        (GAME, ("--algo", "DQN"), "role 'player' decides 0 choices and 1 amounts; accepted: one choice"),
         (GAME, ("--set", "train.settings={lrr: 0.1}"), "lrr"),
     ],
 )
