@@ -242,7 +242,7 @@ def settings_of(block: TrainBlock) -> Any:
 
 def check_algorithm(block: TrainBlock, part: Part) -> None:
     """Raise ScenarioError if the algorithm cannot decide what learners decide: RLlib's own words for it lead astray."""
-    if block.algo != "DQN":
+    if block.algo == "PPO":
         return
     stage = Stage(part)
     stage.reset(part.scenario.model.seed)
@@ -250,7 +250,12 @@ def check_algorithm(block: TrainBlock, part: Part) -> None:
     for role in part.roles:
         done = ActionVector.of(stage.role(role))
         choices, amounts = len(done.choices), done.amounts
-        if amounts or choices != 1:
+        if done.mask:
+            # RLlib's one module that knows masks is PPO's.
+            raise ScenarioError(
+                f"train.algo: found {block.algo}, and not every action of role {role!r} is always allowed; accepted: PPO"
+            )
+        if block.algo == "DQN" and (amounts or choices != 1):
             raise ScenarioError(
                 f"train.algo: found DQN, and role {role!r} decides {choices} choices and {amounts} amounts; accepted:"
                 " one choice and no amount, or another algorithm, such as PPO, APPO or SAC"

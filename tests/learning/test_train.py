@@ -129,7 +129,7 @@ def test_samples_may_be_taken_by_further_processes(tmp_path):
 @pytest.mark.study
 @pytest.mark.parametrize(
     ("algo", "actions"),
-    [("DQN", "board"), ("PPO", "board"), ("DQN", "chase"), ("SAC", "continuous"), ("APPO", "continuous")],
+    [("PPO", "board"), ("DQN", "chase"), ("SAC", "continuous"), ("APPO", "continuous")],
 )
 def test_other_algorithms_of_the_library_train_too(tmp_path, algo, actions):
     text = {"board": BOARD, "chase": CHASE}.get(actions) or GAME.format(actions=actions, steps=200)
@@ -152,6 +152,7 @@ def test_other_algorithms_of_the_library_train_too(tmp_path, algo, actions):
         (GAME, ("--set", "train.learners=[players]"), "found 'players'; accepted: player, player.0, player.1"),
         (GAME, ("--algo", "PPPO"), "PPPO"),
         (GAME, ("--algo", "DQN"), "role 'player' decides 0 choices and 1 amounts; accepted: one choice"),
+        (BOARD, ("--algo", "DQN"), "not every action of role 'player' is always allowed; accepted: PPO"),
         (GAME, ("--set", "train.settings={lrr: 0.1}"), "lrr"),
     ],
 )
