@@ -253,7 +253,7 @@ def check_algorithm(block: TrainBlock, part: Part) -> None:
         if done.mask:
             # RLlib's one module that knows masks is PPO's.
             raise ScenarioError(
-                f"train.algo: found {block.algo}, and not every action of role {role!r} is always allowed; accepted: PPO"
+                f"train.algo: found {block.algo}, and role {role!r} may not always do everything; accepted: PPO"
             )
         if block.algo == "DQN" and (amounts or choices != 1):
             raise ScenarioError(

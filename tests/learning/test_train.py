@@ -152,7 +152,7 @@ def test_other_algorithms_of_the_library_train_too(tmp_path, algo, actions):
         (GAME, ("--set", "train.learners=[players]"), "found 'players'; accepted: player, player.0, player.1"),
         (GAME, ("--algo", "PPPO"), "PPPO"),
         (GAME, ("--algo", "DQN"), "role 'player' decides 0 choices and 1 amounts; accepted: one choice"),
-        (BOARD, ("--algo", "DQN"), "not every action of role 'player' is always allowed; accepted: PPO"),
+        (BOARD, ("--algo", "DQN"), "role 'player' may not always do everything; accepted: PPO"),
         (GAME, ("--set", "train.settings={lrr: 0.1}"), "lrr"),
     ],
 )
