@@ -16,7 +16,7 @@ from simworld.errors import RunError, ScenarioError
 from simworld.execution._plan import specs_of_run
 from simworld.execution._sources import import_folder, source_files
 from simworld.kernel import Json
-from simworld.recording import read_manifest
+from simworld.recording import Manifest, read_manifest
 from simworld.scenario import Scenario, load
 
 _FORKED = re.compile(r"-fork(\d*)$")
@@ -56,8 +56,26 @@ def forked(run: Path, change: Change, arms: Sequence[str] = ()) -> Iterator[Scen
         ScenarioError: The change cannot be made.
     """
     manifest = read_manifest(run)
+    with tempfile.TemporaryDirectory(prefix="simworld-") as folder:
+        for name, content in source_files(run).items():
+            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(folder) / name).write_bytes(content)
+        # The code as it was run, from its copy: an edit since then is no part of the change.
+        import_from = folder if manifest.sources else import_folder(run, manifest)
+        data = _changed(run, manifest, change, arms, import_from)
+        path = Path(folder) / "fork.yaml"
+        path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        try:
+            scenario = load(path, import_from=import_from)
+        except ScenarioError as error:
+            raise ScenarioError(_as_options(error, change)) from error
+        yield scenario
+
+
+def _changed(run: Path, manifest: Manifest, change: Change, arms: Sequence[str], import_from: str) -> dict[str, Any]:
+    """The run's scenario with the arms of a fork."""
     try:
-        specs_of_run(run, manifest)
+        specs_of_run(run, manifest, import_from)
         data: dict[str, Any] = yaml.safe_load((run / "resolved.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunError(f"{run / 'resolved.yaml'}: not readable ({' '.join(str(error).split())})") from error
@@ -81,17 +99,7 @@ def forked(run: Path, change: Change, arms: Sequence[str] = ()) -> Iterator[Scen
         )
     }
     data |= {"name": f"{manifest.scenario[:70]}-fork", "claims": []}
-    with tempfile.TemporaryDirectory(prefix="simworld-") as folder:
-        for name, content in source_files(run).items():
-            (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(folder) / name).write_bytes(content)
-        path = Path(folder) / "fork.yaml"
-        path.write_text(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), encoding="utf-8")
-        try:
-            scenario = load(path, import_from=import_folder(run, manifest) if not manifest.sources else None)
-        except ScenarioError as error:
-            raise ScenarioError(_as_options(error, change)) from error
-        yield scenario
+    return data
 
 
 def _suffix(arms: Iterable[str]) -> str:

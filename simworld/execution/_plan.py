@@ -71,21 +71,26 @@ def specs_of(scenario: Scenario, run: Path, import_from: str | None = None) -> l
     return specs
 
 
-def specs_of_run(run: Path, manifest: Manifest) -> list[EpisodeSpec]:
+def specs_of_run(run: Path, manifest: Manifest, import_from: str = "") -> list[EpisodeSpec]:
     """Episodes of a run directory, from the scenario as it was resolved.
+
+    Args:
+        run: The run directory.
+        manifest: Its manifest.
+        import_from: Where its code is imported from; by default where it was, if it is there.
 
     Raises:
         RunError: The resolved scenario is missing, or is not the one that was run.
     """
-    path = run / "resolved.yaml"
+    path, folder = run / "resolved.yaml", import_from or import_folder(run, manifest)
     if (run / "checkpoints").is_dir():
         raise RunError(f"{run} is a training, and has no episodes of its own: simworld show tells of it")
     if not path.exists():
         raise RunError(f"{run}: resolved.yaml is missing")
     try:
-        scenario = load(path, import_from=import_folder(run, manifest))
+        scenario = load(path, import_from=folder)
     except ScenarioError as error:
         raise RunError(f"{error} (the run cannot be built again here)") from error
     if scenario_digest(scenario) != manifest.digest:
         raise RunError(f"{path}: not the scenario that was run (its digest differs from run.json)")
-    return specs_of(scenario, run, import_folder(run, manifest))
+    return specs_of(scenario, run, folder)

@@ -19,6 +19,7 @@ from simworld.recording import Manifest
 from simworld.scenario import Cell, Scenario, find
 
 _COPIES = "sources"
+_OWN = frozenset({"simworld", "simworld_agents", "simworld_analysis"})
 _OUTSIDE = "(elsewhere)"
 """Where a run notes files that are not in the scenario's folder, by their content; it keeps no copy of them."""
 
@@ -106,9 +107,10 @@ def changed_sources(manifest: Manifest, folder: str) -> list[str]:
 def _file(folder: Path, module: str) -> Path | None:
     """The file of a module in this folder; None for an installed one, and for simworld's own."""
     parts = module.split(".")
-    if parts[0].startswith("simworld"):
+    if parts[0] in _OWN:
         return None
-    options = (folder.joinpath(*parts).with_suffix(".py"), folder.joinpath(*parts, "__init__.py"))
+    # As Python has it: the package, if there are both.
+    options = (folder.joinpath(*parts, "__init__.py"), folder.joinpath(*parts).with_suffix(".py"))
     return next((path for path in options if path.is_file()), None)
 
 

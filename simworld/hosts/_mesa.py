@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter, itemgetter
 from typing import Any, ClassVar, TypeAlias
@@ -27,8 +27,8 @@ from simworld.hosts._mesa_model import (
     population,
     read,
 )
-from simworld.hosts._mesa_seats import Itself, MesaSeat
-from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, Value, World
+from simworld.hosts._mesa_seats import Itself, MesaSeat, decided, untouched
+from simworld.kernel import Acts, Array, Cohort, Field, Members, Moment, Payload, Turn, World
 
 Taken: TypeAlias = Mapping[str, tuple[Array, Mapping[str, Array]]]
 """Who decided what in a step: unique ids and action fields, by role."""
@@ -145,21 +145,27 @@ class MesaWorld(World):
         self._collected = -1
         self._counts: object = None
         """What tells whether somebody has come or gone since they were looked through."""
-        self._record(turn)
-        self._schedule(turn)
+        reported = self._record(turn)
+        if self._model.running:
+            self._schedule(turn)
+        elif not reported:
+            turn.end()
 
     def observe(self, role: str, members: Members) -> Mapping[str, Array]:
         """What is reported of these agents, or what the adapter sees of them now."""
         one, seen = self._of[role], self._seen[role]
         if one.seat is not None:
-            for member in members.tolist():
-                agent = self._agents[role].get(member)
-                if agent is None:
-                    continue  # one that is gone is seen as it was
-                for name, value in one.seat.observe(agent).items():
-                    if name not in seen:
-                        raise ContractError(f"{type(one.seat).__name__}.observe: found {name!r}; declared: {[*seen]}")
-                    seen[name][member] = value
+            with untouched(self._model):
+                for member in members.tolist():
+                    agent = self._agents[role].get(member)
+                    if agent is None:
+                        continue  # one that is gone is seen as it was
+                    told = one.seat.observe(agent)
+                    if told.keys() != seen.keys():
+                        where = f"{type(one.seat).__name__}.observe"
+                        raise ContractError(f"{where}: found {[*told]}; accepted: all that is declared, {[*seen]}")
+                    for name, value in told.items():
+                        seen[name][member] = value
         return {name: column[members] for name, column in seen.items()}
 
     def step(self, moment: Moment, turn: Turn) -> None:
@@ -173,13 +179,16 @@ class MesaWorld(World):
         """Let the model step; nobody decides anything."""
         self._advance({}, turn)
 
-    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:
         """These agents are removed from the model."""
         wanted = set(members.tolist())
         ids = {unique for unique, member in self._member[role].items() if member in wanted}
         self._taken_out(role, ids)
         stay = ~np.isin(self._ids[role], list(ids))
         self._ids[role], self._everybody[role] = self._ids[role][stay], self._everybody[role][stay]
+        if role in self._handed and not any(len(self._ids[name]) for name in self._handed):
+            # Those who were due have gone: the model goes on by itself.
+            turn.call(max(turn.tick, 1), "step")
 
     def close(self) -> None:
         """Give Python's and numpy's global random numbers back, and let go of the model."""
@@ -213,7 +222,8 @@ class MesaWorld(World):
         seat = self._of[name].seat
         assert seat is not None
         if type(seat).reward is not MesaSeat.reward:
-            amounts = [0.0 if agent is None else float(seat.reward(agent)) for agent in agents]
+            with untouched(self._model):
+                amounts = [0.0 if agent is None else float(seat.reward(agent)) for agent in agents]
             turn.reward(name, members, np.array(amounts))
 
     def _schedule(self, turn: Turn) -> None:
@@ -233,7 +243,7 @@ class MesaWorld(World):
             assert one.seat is not None
             method = one.seat.method
             before.append((one.cls, method, one.cls.__dict__.get(method)))
-            setattr(one.cls, method, _decided(one.seat, taken.get(name)))
+            setattr(one.cls, method, decided(one.seat, taken.get(name)))
         try:
             yield
         finally:
@@ -247,11 +257,13 @@ class MesaWorld(World):
         reported = False
         model = self._model
         rows, typed = self._collect(turn)
+        if rows:
+            self._nobody_else()
         before, self._counts = self._counts, population(model)
         same = before is not None and before == self._counts
         for name, one in self._of.items():
             agents = model.agents_by_type.get(one.cls, ())
-            if same and all(column.reported for column in one.columns):
+            if same and all(column.reported for column in one.columns) and _of_these(rows, self._ids[name]):
                 ids = self._ids[name]
             else:
                 ids = np.fromiter(map(_OF_AGENT, agents), dtype=np.int64, count=len(agents))
@@ -266,6 +278,14 @@ class MesaWorld(World):
                 turn.wake(name, due, turn.tick, _AFTER)
                 reported = True
         return reported
+
+    def _nobody_else(self) -> None:
+        """Raise ValueError if the model reports agents of a class that came later: they have no table."""
+        known = {one.cls for one in self._of.values()}
+        strange = next((cls for cls in self._model.agent_types if cls not in known), None)
+        if strange is not None and self._model.datacollector.agent_reporters:
+            name = f"{strange.__module__}:{strange.__qualname__}"
+            raise ValueError(f"agents of {strange.__name__} came after the model was made; say so: classes: [{name}]")
 
     def _collect(self, turn: Turn) -> tuple[Sequence[Any], Mapping[type[Any], Sequence[Any]]]:
         """Emit what the model reports, and hand on what it reports of agents, if it has collected in this step."""
@@ -378,20 +398,6 @@ class MesaWorld(World):
         }
 
 
-def _decided(seat: MesaSeat, taken: tuple[Array, Mapping[str, Array]] | None) -> Callable[..., None]:
-    """What stands in for the method of a class of agents while the model steps."""
-    places = {} if taken is None else {unique: i for i, unique in enumerate(taken[0].tolist())}
-
-    def decided(agent: Any, *_: Any, **__: Any) -> None:
-        """Do what was decided; one that decided nothing, because it waits for an answer, does nothing."""
-        place = places.get(agent.unique_id)
-        if place is not None and taken is not None:
-            action = {name: values[place] for name, values in taken[1].items()}
-            seat.act(agent, {n: v if getattr(v, "ndim", 0) else _plain(v) for n, v in action.items()})
-
-    return decided
-
-
-def _plain(value: Any) -> Value:
-    plain: Value = value.item() if isinstance(value, np.generic) else value
-    return plain
+def _of_these(rows: Sequence[Any], ids: Array) -> bool:
+    """Whether what was collected is of these agents, in their order."""
+    return len(rows) == len(ids) and np.array_equal(np.fromiter(map(_OF_RECORD, rows), np.int64, len(rows)), ids)

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
@@ -107,7 +107,10 @@ def declared(asked: Asked) -> Declared:
         reporters, values = _model_values(model)
         report = dict(asked.report)
         kinds = _kinds(asked, model, report, seats)
+        _check_seed(asked, model, make.seed)
     forget(model)
+    _distinct("measures of the model", [*reporters, *report.get("model", ())], _RESERVED)
+    _distinct("classes of agents", [one.role.name for one in kinds])
     numbers = {_word(name): name for name in reporters if _is_number(values[name])}
     attributes = {_word(path): path for path in report.pop("model", ())}
     for name, path in attributes.items():
@@ -125,6 +128,27 @@ def declared(asked: Asked) -> Declared:
     return Declared(make, numbers, attributes, tuple(kinds), left_out)
 
 
+def _distinct(what: str, names: Sequence[str], taken: Collection[str] = ()) -> None:
+    """Raise ValueError if two names are the same word, or one is taken."""
+    known: dict[str, str] = {}
+    for name in names:
+        word = _word(name)
+        if word in taken:
+            raise ValueError(f"{what}: {name!r} is the name of another column; accepted: any but {', '.join(taken)}")
+        if word in known:
+            raise ValueError(f"{what}: {known[word]!r} and {name!r} are both called {word!r}; accepted: distinct names")
+        known[word] = name
+
+
+def _check_seed(asked: Asked, model: Any, name: str) -> None:
+    """Raise ValueError if the constructor takes a seed and does not pass it on."""
+    if name == "seed" and getattr(model, "_seed", 0) != 0:
+        raise ValueError(
+            f"model {asked.model!r} takes a seed and does not pass it on, so no run of it could be repeated;"
+            " accepted: one whose constructor calls super().__init__(seed=seed)"
+        )
+
+
 class _Maker:
     """Makes models; plain data, so that a world can be pickled."""
 
@@ -135,15 +159,15 @@ class _Maker:
             raise ValueError(f"model {asked.model!r} is no mesa.Model")  # noqa: TRY004  a value in a scenario
         taken = inspect.signature(cls).parameters
         anything = any(p.kind is p.VAR_KEYWORD for p in taken.values())
-        self._seed = next((name for name in ("seed", "rng") if name in taken), "seed" if anything else "")
-        if not self._seed:
+        self.seed = next((name for name in ("seed", "rng") if name in taken), "seed" if anything else "")
+        if not self.seed:
             raise ValueError(
                 f"model {asked.model!r} takes no seed, so no run of it could be repeated;"
                 " accepted: one whose constructor passes seed= on to mesa.Model"
             )
         given = json.loads(asked.args)
-        accepted = [n for n, p in taken.items() if p.kind is not p.VAR_KEYWORD and n not in {self._seed, "simulator"}]
-        strange = [name for name in given if name not in accepted and not (anything and name != self._seed)]
+        accepted = [n for n, p in taken.items() if p.kind is not p.VAR_KEYWORD and n not in {self.seed, "simulator"}]
+        strange = [name for name in given if name not in accepted and not (anything and name != self.seed)]
         if strange:
             raise ValueError(f"args: found {strange[0]!r}; accepted: {', '.join(accepted)}")
         self._clock: Clock = ("abm" if "simulator" in taken else "none") if asked.clock == "auto" else asked.clock
@@ -152,7 +176,7 @@ class _Maker:
 
     def __call__(self, seed: int) -> tuple[Any, Any]:
         """A model, and what drives it besides its step."""
-        args = {**json.loads(self.asked.args), self._seed: seed}
+        args = {**json.loads(self.asked.args), self.seed: seed}
         simulator = {"abm": ABMSimulator, "devs": DEVSimulator}.get(self._clock, lambda: None)()
         if simulator is not None:
             args["simulator"] = simulator
@@ -244,6 +268,14 @@ def _kinds(asked: Asked, model: Any, report: Mapping[str, Sequence[str]], seats:
     seated = {seat.agent: seat for seat in seats}
     classes = dict.fromkeys([*model.agent_types, *(_found(name, "class") for name in asked.classes), *seated])
     kinds = []
+    bases = getattr(collector, "agenttype_reporters", {}).keys() - classes.keys()
+    for base in bases:
+        own = [cls.__name__ for cls in classes if issubclass(cls, base)]
+        if own:
+            raise ValueError(
+                f"agenttype_reporters of {base.__name__}, whose agents are of {', '.join(own)}; accepted: reporters of"
+                " these classes"
+            )
     for cls in classes:
         name = role_name(cls)
         if cls in seated:
@@ -256,10 +288,13 @@ def _kinds(asked: Asked, model: Any, report: Mapping[str, Sequence[str]], seats:
             values = [read(agent, path) for agent in agents]
             columns.append(Told(path, _column(_word(path), values, asked.told.get(path)), reported=False))
         if columns:
+            _distinct(f"the reporters of {cls.__name__}", [column.name for column in columns])
             kinds.append(Kinds(Role(name, tuple(c.field for c in columns), (), (_ID,)), cls, tuple(columns)))
     return kinds
 
 
+_RESERVED = ("agents", "tick", "time", "episode")
+"""Columns that measures have already."""
 _ID = Field("unique_id", "int64", meaning="what Mesa calls it")
 
 
@@ -287,15 +322,13 @@ def _column(name: str, values: Sequence[Any], kind: Kind | None) -> Field:
             f"the agents' reporter {name!r} gives objects of {type(nameless).__name__}; accepted: numbers, truth"
             " values, texts and vectors"
         )
-    shape: tuple[int, ...] = ()
+    array = _as_array(there)
     if kind is None:
-        array = _as_array(there)
         letter = "f" if array is None and not there else "U" if array is None else array.dtype.kind
         kind = "truth" if letter == "b" else "whole" if letter in "iu" else "number" if letter == "f" else "text"
-        if kind != "text" and array is not None:
-            shape = array.shape[1:]
         if len(there) < len(values) and kind in {"whole", "truth"}:
             kind = "number"
+    shape = array.shape[1:] if kind != "text" and array is not None else ()
     return Field(name, _DTYPES[kind], shape, missing=kind == "number")
 
 
@@ -321,10 +354,13 @@ def column_of(told: Told, values: Sequence[Any], whose: str) -> Array:
         texts = np.empty(len(values), dtype=object)
         texts[:] = ["" if value is None else str(value) for value in values]
         return texts
+    blank = np.full(one.sizes, one.blank) if one.shape else one.blank
+    if one.shape and one.dtype == "float64":
+        # Vectors and None together make no array.
+        values = [blank if value is None else value for value in values]
     try:
         array = np.asarray(values)
-        if array.dtype.kind == "O":
-            blank = np.full(one.sizes, one.blank) if one.shape else one.blank
+        if array.dtype.kind == "O" and one.dtype == "float64":
             array = np.asarray([blank if value is None else value for value in values])
         if one.dtype == "float64" and array.dtype.kind in "biuf":
             return array.astype(np.float64).reshape(len(values), *one.sizes)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
+
+import numpy as np
 
 from simworld.kernel import Array, Cohort, Field, Seats, Value
 
@@ -43,3 +46,40 @@ class MesaSeat(ABC):
     def reward(self, agent: Any) -> float:  # noqa: ARG002
         """What the agent earned in a step of the model in which a mind decided for it; asked after the step."""
         return 0.0
+
+
+def decided(seat: MesaSeat, taken: tuple[Array, Mapping[str, Array]] | None) -> Callable[..., None]:
+    """What stands in for the method of a class of agents while the model steps.
+
+    Args:
+        seat: The adapter.
+        taken: Unique ids of those who decided, and their action fields; None if nobody did.
+    """
+    places = {} if taken is None else {unique: i for i, unique in enumerate(taken[0].tolist())}
+
+    def stand_in(agent: Any, *_: Any, **__: Any) -> None:
+        """Do what was decided; one that decided nothing, because it waits for an answer, does nothing."""
+        place = places.get(agent.unique_id)
+        if place is not None and taken is not None:
+            # Copies: what was decided is kept, for a copy of the model to do again.
+            seat.act(agent, {name: _own(values[place]) for name, values in taken[1].items()})
+
+    return stand_in
+
+
+@contextmanager
+def untouched(model: Any) -> Iterator[None]:
+    """Put the model's random numbers back after a look at it: to see it must not change what it does."""
+    rng = getattr(model, "rng", None)
+    before = model.random.getstate(), None if rng is None else rng.bit_generator.state
+    try:
+        yield
+    finally:
+        model.random.setstate(before[0])
+        if rng is not None:
+            rng.bit_generator.state = before[1]
+
+
+def _own(value: Any) -> Value:
+    own: Value = value.copy() if getattr(value, "ndim", 0) else value.item() if isinstance(value, np.generic) else value
+    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -115,10 +116,19 @@ class PettingZooWorld(World):
             self._step_one(seats.done.all_done(acts.done)[0], turn)
         self._go_on(turn)
 
-    def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:
         """Their seats are empty from now on."""
-        self._here[role] -= set(members.tolist())
+        gone = set(members.tolist())
+        if self._zoo.parallel:
+            alone = not any(here - gone if name == role else here for name, here in self._here.items())
+        else:
+            due, member = self._place[self._env.agent_selection]
+            alone = due == role and member in gone & self._here[role]
+        self._here[role] -= gone
         self._due = {}
+        if alone:
+            # Whoever was due is gone: the environment goes on without.
+            turn.call(turn.tick, "step_alone")
 
     def close(self) -> None:
         """Close the environment."""
@@ -138,7 +148,7 @@ class PettingZooWorld(World):
                 actions[agent] = found[agent]
             else:
                 actions[agent] = idle(self._of[self._place[agent][0]], self._env, agent, self._seen[agent])
-        self._taken.append(actions)
+        self._taken.append(_kept(actions))
         seen, rewards, terminated, truncated, _ = self._env.step(actions)
         self._seen.update(seen)
         done = [a for a in actions if terminated.get(a) or truncated.get(a)]
@@ -174,7 +184,8 @@ class PettingZooWorld(World):
         """Wake whoever is to act next; for empty seats nobody is woken."""
         if self._zoo.parallel:
             if not self._due:
-                self._due = {name: turn.members(name) for name, here in self._here.items() if here}
+                # Not turn.members: those who leave in this step are still among them.
+                self._due = {n: np.array(sorted(here), dtype=np.int64) for n, here in self._here.items() if here}
                 self._order = {name: due.tolist() for name, due in self._due.items()}
             for name, due in self._due.items():
                 turn.wake(name, due, tick)
@@ -197,7 +208,7 @@ class PettingZooWorld(World):
         self._go_on(turn)
 
     def _act(self, action: Any) -> None:
-        self._taken.append(action)
+        self._taken.append(_kept(action))
         self._env.step(action)
 
     # -- copies ----------------------------------------------------------------------------------------------------
@@ -267,6 +278,13 @@ class PettingZooWorld(World):
                 for name, seats in self._of.items()
             }
         turn.emit(agents=float(len(self._env.agents)), **told)
+
+
+def _kept(action: Any) -> Any:
+    """What was done, whatever the environment makes of the arrays that it is given."""
+    if isinstance(action, dict):
+        return {name: _kept(one) for name, one in action.items()}
+    return action if isinstance(action, int | float | str | None) else copy.deepcopy(action)
 
 
 def _measure(agent: str) -> str:

@@ -204,4 +204,6 @@ def _column(field: Field, values: list[Any]) -> Array | None:
         if not ((column >= low) & (column <= high)).all():
             return None
     column = column.astype(field.numpy_dtype)
-    return column.clip(*field.limits) if field.bounded and field.limits is not None else column
+    # Only what is rounded may be beyond a bound; whole numbers would become floats.
+    clips = field.bounded and field.limits is not None and field.dtype == "float64"
+    return column.clip(*field.limits) if clips and field.limits is not None else column

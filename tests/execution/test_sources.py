@@ -60,7 +60,7 @@ def study(tmp_path: Path) -> Path:
 def simworld(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     code = "from simworld.cli import main; main()"
     return subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
+        [sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, cwd=cwd, check=False
     )
 
 
@@ -130,6 +130,23 @@ def test_a_replay_with_changed_code_says_what_was_changed(study):
     assert done.returncode == 1
     assert "first difference at moment 0, tick 0" in done.stdout
     assert "note: changed since it was run: helper.py" in done.stdout
+
+
+def test_a_fork_runs_the_code_of_the_run_and_not_what_became_of_it(study):
+    run, _ = ran(study)
+    (study / "helper.py").write_text("SHARE = 3.0\n")
+    done = simworld(study, "fork", str(run), "--at", "45", "--without", "p:0")
+    assert done.returncode == 0, done.stderr
+    (fork,) = [path for path in (study / "runs").iterdir() if path != run]
+    assert (fork / "sources" / "helper.py").read_text() == "SHARE = 1.0\n"
+    assert simworld(study, "replay", str(fork)).returncode == 0
+
+
+def test_a_module_that_is_called_like_simworld_belongs_to_the_run(study):
+    (study / "helper.py").rename(study / "simworld_helper.py")
+    (study / "pad.py").write_text(PAD.replace("from helper", "from simworld_helper"))
+    run, _ = ran(study)
+    assert set(json.loads((run / "run.json").read_text())["sources"]) == {"pad.py", "simworld_helper.py"}
 
 
 def test_a_whole_number_of_ticks_length_gives_proper_times(study):

@@ -371,7 +371,7 @@ class Nobodys(Nurse):
         (f'model: "{HERE}:Unseeded"', "", "takes no seed, so no run of it could be repeated"),
         ('model: "mesa.examples:BoltzmannWealth", clock: abm', "", "takes no simulator; accepted: auto, none"),
         ('model: "mesa.examples:BoltzmannWealth", report: {agent: [x]}', "", "accepted: model, money_agent"),
-        ('model: "mesa.examples:BoltzmannWealth", report: {model: [agents]}', "", "'agents' is no number"),
+        ('model: "mesa.examples:BoltzmannWealth", report: {model: [grid]}', "", "'grid' is no number"),
         ('model: "mesa.examples:BoltzmannWealth", report: {money_agent: [x]}', "", "has no attribute 'x'"),
         ('model: "mesa.examples:BoltzmannWealth", seats: ["json:loads"]', "", "is no MesaSeat"),
         ('model: "mesa.examples:BoltzmannWealth", args: {n: -1}', "", "cannot be made: ZeroDivisionError"),

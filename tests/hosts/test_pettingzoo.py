@@ -20,7 +20,7 @@ from simworld.errors import ScenarioError
 from simworld.execution import check
 from simworld.hosts import PettingZooWorld
 from simworld.hosts._zoo import _unguarded
-from simworld.kernel import Agent, Answer, Broker, Group, Individuals, World
+from simworld.kernel import Agent, Answer, Broker, Group, Individuals, Intervention, Kernel, World
 from simworld.scenario import load
 from simworld.testing import ScriptedGateway, WorldSuite, play
 from simworld_agents.general import Random
@@ -157,6 +157,29 @@ def test_those_who_are_done_leave_and_the_others_play_on():
     ends = [end for *_, end in episode.heard.closings]
     assert "left" in ends
     assert len(ends) == 4
+
+
+def test_who_is_left_is_paid_after_others_have_died():
+    world = PettingZooWorld("pettingzoo.butterfly.knights_archers_zombies_v11")
+    seating = {name: [Group(Random(), len(seats.agents))] for name, seats in world._of.items()}
+    heard = play(world, seating, seed=5, horizon=400).heard
+    first = min(tick for _, tick, _, end in heard.closings if end == "left")
+    assert first < max(tick for tick, _ in heard.samples)
+
+
+@pytest.mark.parametrize("api", ["aec", "parallel"])
+def test_the_environment_goes_on_when_whoever_is_due_is_taken_out(api):
+    if api == "aec":
+        world, role = PettingZooWorld("pettingzoo.classic.tictactoe_v3"), "player"
+        without = {role: np.array([1])}
+    else:
+        world, role = PettingZooWorld("mpe2.simple_spread_v3"), "agent"
+        without = {role: None}
+    kernel = Kernel(world, {role: [Group(Random(), len(world._of[role].agents))]}, 5, 30)
+    kernel.run(until=3)
+    kernel.intervene(Intervention(3, without=without))
+    kernel.run()
+    assert not world._env.agents, "played to its end, with empty seats"
 
 
 class TestSpread(WorldSuite):
