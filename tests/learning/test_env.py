@@ -16,6 +16,7 @@ from simworld.execution import build_society
 from simworld.kernel import Field, Kernel, Role, World
 from simworld.learning import SimworldAECEnv, SimworldParallelEnv
 from simworld.scenario import load
+from simworld.spaces import RoleSpaces
 
 GAME = """
 world: {kind: repeated_game, noise: 0.05}
@@ -147,6 +148,13 @@ def test_an_action_outside_its_space_is_refused_and_nothing_has_happened(file):
     with pytest.raises(ActionError, match="one_3 is due and has no action"):
         env.step({name: action for name, action in good.items() if name != "one_3"})
     env.step(good)
+
+
+def test_whole_numbers_stay_whole_however_their_bounds_are_written():
+    space = RoleSpaces(Role("p", (Field("x"),), (Field("n", "int64", (2,), low=0.0, high=7.0),)))
+    done = space.done([np.array([3, 7])], ["p_0"])
+    assert done["n"].dtype == np.int64
+    assert done["n"].tolist() == [[3, 7]]
 
 
 def test_a_single_learner_is_a_gymnasium_environment(file):
