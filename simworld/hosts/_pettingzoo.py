@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import JsonValue
 
+from simworld.errors import ContractError
 from simworld.hosts._zoo import TEXT, Api, declared, idle
 from simworld.kernel import Acts, Array, Field, Members, Moment, Turn, World
 
@@ -82,6 +83,11 @@ class PettingZooWorld(World):
         found = self._env.reset(seed=turn.seed)
         if self._zoo.parallel:
             self._seen = dict(found[0])
+            late = next((agent for agent in self._place if agent not in self._seen), None)
+            if late is not None:
+                raise ContractError(
+                    f"{late} is not there when the environment is reset; accepted: agents that all are, or api: aec"
+                )
         for name, seats in self._of.items():
             agents = np.array([str(a) for a in seats.agents], dtype=object)
             turn.join(name, len(seats.agents), agent=agents)

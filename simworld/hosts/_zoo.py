@@ -154,7 +154,13 @@ def _groups(env: Any) -> dict[str, list[str]]:
             env.observation_space(a) == env.observation_space(first) and env.action_space(a) == env.action_space(first)
             for a in agents
         )
-        roles |= {_word(name): agents} if alike else {_word(str(a)): [a] for a in agents}
+        for role, own in ((name, agents),) if alike else ((str(a), [a]) for a in agents):
+            if _word(role) in roles:
+                raise ContractError(
+                    f"its agents {roles[_word(role)][0]} and {own[0]} would both be of the role {_word(role)!r};"
+                    " accepted: names that differ by more than signs"
+                )
+            roles[_word(role)] = own
     return roles
 
 

@@ -108,7 +108,7 @@ def foreign(space: Space, name: str, masks: str = "") -> Foreign:
         masks: The action that a part called ``action_mask`` is about, if there is one.
 
     Raises:
-        ContractError: The space has no fixed size (a Sequence, a Graph), or is of a sort that is not known.
+        ContractError: The space is empty, has no fixed size (a Sequence, a Graph), or is of a sort that is not known.
     """
     leaves = []
     for path, part in _parts(space, ()):
@@ -118,6 +118,8 @@ def foreign(space: Space, name: str, masks: str = "") -> Foreign:
             leaves.append(_Leaf(path, part, field))
         else:
             leaves += _leaves(path, part, _word(label))
+    if not leaves:
+        raise ContractError(f"{name}: the space {space} has no entries")
     return Foreign(space, tuple(leaves))
 
 

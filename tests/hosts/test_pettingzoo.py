@@ -8,15 +8,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 from mpe2 import simple_spread_v3
+from pettingzoo import ParallelEnv
 from pettingzoo.classic import tictactoe_v3
 from pettingzoo.utils.conversions import aec_to_parallel_wrapper
 from pettingzoo.utils.wrappers import AssertOutOfBoundsWrapper, OrderEnforcingWrapper, TerminateIllegalWrapper
 
-from simworld.errors import ScenarioError
+from simworld.errors import ContractError, ScenarioError
 from simworld.execution import check
 from simworld.hosts import PettingZooWorld
 from simworld.hosts._zoo import _unguarded
@@ -255,9 +258,47 @@ def test_a_board_waits_for_who_waits_for_an_answer():
     assert {end for *_, end in episode.heard.closings} == {"terminated"}
 
 
+class Odd(ParallelEnv):
+    """Agents of any names and spaces, of whom some may come late."""
+
+    metadata: ClassVar[dict] = {"name": "odd"}
+
+    def __init__(self, agents=("p_0", "p_1"), late=(), seen=None):
+        self.possible_agents, self.late = list(agents), set(late)
+        self.seen = spaces.Discrete(2) if seen is None else seen
+
+    def observation_space(self, agent):
+        return self.seen
+
+    def action_space(self, agent):
+        return spaces.Discrete(3 if agent == "a-b" else 2)
+
+    def reset(self, seed=None, options=None):
+        self.agents = [agent for agent in self.possible_agents if agent not in self.late]
+        return dict.fromkeys(self.agents, 0), {}
+
+
+def nothing_seen():
+    return Odd(seen=spaces.Dict({}))
+
+
+def test_agents_who_come_late_in_a_parallel_environment_are_named():
+    world = PettingZooWorld(f"{__name__}:Odd", {"late": ["p_1"]})
+    with pytest.raises(
+        ContractError, match=r"p_1 is not there when the environment is reset; accepted: .* or api: aec"
+    ):
+        play(world, {"p": [Group(Random(), 2)]}, seed=1, horizon=3)
+
+
 @pytest.mark.parametrize(
     ("world", "roles", "why"),
     [
+        (
+            f"env: '{__name__}:Odd', args: {{agents: [a-b, a_b]}}",
+            "",
+            "agents a-b and a_b would both be of the role 'a_b'",
+        ),
+        (f"env: '{__name__}:nothing_seen'", "", "observation: the space Dict() has no entries"),
         ("env: pettingzoo.classic.tictactoe_v9", "", "cannot be imported"),
         ("env: pettingzoo.classic.chess_v6, text: true", "player: {kind: random, count: 3}", "accepted: 2, the env"),
         ("env: pettingzoo.classic.tictactoe_v3, text: true", "", "renders no text; it renders human, rgb_array"),
