@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -140,12 +140,17 @@ class Network:
                     Layer(found[f"weight{i}"], found[f"bias{i}"], activation)
                     for i, activation in enumerate(data["activations"])
                 )
+                weights = sum(name.startswith("weight") for name in found.files)
             seen, done = ObservationVector.from_data(data["seen"]), ActionVector.from_data(data["done"])
+            version, about, squashed = data["format"], data["about"], data["squashed"]
         except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} holds no trained policy ({type(error).__name__})") from error
-        if data["format"] != _FORMAT:
-            raise ValueError(f"{path}: format {data['format']}; accepted: {_FORMAT}")
-        return Network(seen, done, layers, data["about"], data["squashed"])
+        if version != _FORMAT:
+            raise ValueError(f"{path}: format {version}; accepted: {_FORMAT}")
+        odd = [one for one in data["activations"] if one not in get_args(Activation)]
+        if odd or weights != len(layers):
+            raise ValueError(f"{path}: {weights} layers, with activations {', '.join(map(str, data['activations']))}")
+        return Network(seen, done, layers, about, squashed)
 
     def _masked(self, outputs: FloatArray, allowed: Array | None) -> FloatArray:
         logits = outputs[:, : self.logits]

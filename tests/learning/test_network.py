@@ -152,6 +152,25 @@ def test_a_file_that_holds_no_policy_is_refused(tmp_path, text):
         Network.load(path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"format": None}, r"holds no trained policy \(KeyError\)"),
+        ({"format": 2}, "format 2; accepted: 1"),
+        ({"activations": ["tanh"]}, "2 layers, with activations tanh"),
+        ({"activations": ["sine", "linear"]}, "2 layers, with activations sine, linear"),
+    ],
+)
+def test_a_policy_that_somebody_changed_is_refused(tmp_path, changes, why):
+    network(ROLE).save(tmp_path / "one.npz")
+    with np.load(tmp_path / "one.npz") as found:
+        arrays = dict(found)
+    data = {k: v for k, v in (json.loads(str(arrays["network"])) | changes).items() if v is not None}
+    np.savez(tmp_path / "other.npz", **arrays | {"network": np.array(json.dumps(data))})
+    with pytest.raises(ValueError, match=why):
+        Network.load(tmp_path / "other.npz")
+
+
 def test_a_policy_in_a_scenario_is_part_of_its_run(tmp_path):
     role = RepeatedGame.roles[0].sized({"player": 2})
     network(role).save(tmp_path / "p.npz")
