@@ -67,7 +67,7 @@ def build_seating(
                 seating[name].append(Group(None, int(block["count"]), "learner"))
             else:
                 seating[name].append(_group(block, known[name], resolved, where))
-    own = {name: mind for name, mind in world.own_minds().items() if name not in seating}
+    own = {name: mind for name, mind in world.own_minds().items() if not seating.get(name)}
     return seating | {name: [Group(mind, 0, "itself")] for name, mind in own.items()}
 
 

@@ -18,9 +18,9 @@ from mesa.examples.advanced.wolf_sheep.agents import Sheep
 from mesa.experimental.devs import ABMSimulator, DEVSimulator
 
 from simworld.errors import ScenarioError
-from simworld.execution import check
+from simworld.execution import build_society, check
 from simworld.hosts import MesaSeat, MesaWorld
-from simworld.kernel import Cohort, Field, Group, World
+from simworld.kernel import Cohort, Field, Group, Kernel, World
 from simworld.scenario import load
 from simworld.testing import WorldSuite, play
 from simworld_agents.general import Random
@@ -273,6 +273,17 @@ def test_who_decides_for_agents_is_paid_what_the_adapter_says():
     paid = [[amount for _, member, amount in episode.heard.rewards if member == which] for which in (0, 1)]
     # The third day is the last, and is paid although they are gone by then.
     assert paid == [[1.0, 2.0, 3.0]] * 2
+
+
+def test_a_role_with_an_empty_list_of_minds_keeps_its_own_code(tmp_path):
+    (tmp_path / "it.yaml").write_text(
+        f'world: {{kind: mesa, model: "{HERE}:Ward", seats: ["{HERE}:Nurse"]}}\nroles: {{patient: []}}\nhorizon: 6\n'
+    )
+    (cell,) = load(tmp_path / "it.yaml").cells
+    world, seating = build_society(cell.resolved)
+    kernel = Kernel(world, seating, 1, 6)
+    kernel.run()
+    assert kernel.world._model.steps == 5
 
 
 class TestFlock(WorldSuite):
