@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter, itemgetter
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from mesa import DataCollector
@@ -39,6 +39,18 @@ _OWN = 0
 """Minds decide before the model steps,"""
 _AFTER = 1
 """and what it reports is recorded after."""
+
+
+class _Collected(NamedTuple):
+    """What a model's own collector has told of agents in a step."""
+
+    rows: Sequence[Any]
+    """(step, unique id, what is reported ...) of each."""
+    ids: Array
+
+    def of(self, ids: Array) -> bool:
+        """Whether it is of these agents, in their order."""
+        return np.array_equal(self.ids, ids)
 
 
 class MesaWorld(World):
@@ -228,7 +240,8 @@ class MesaWorld(World):
 
     def _schedule(self, turn: Turn) -> None:
         """The next step: when those have decided who decide, or by itself."""
-        due = {name: turn.members(name) for name in self._handed}
+        # Not turn.members: those who leave in this step are still among them.
+        due = {name: np.sort(self._everybody[name]) for name in self._handed}
         if any(len(members) for members in due.values()):
             for name, members in due.items():
                 turn.wake(name, members, turn.tick + 1, _OWN)
@@ -256,14 +269,14 @@ class MesaWorld(World):
         """Who is there now, and what is reported of the model and of them; whether anything is reported of them."""
         reported = False
         model = self._model
-        rows, typed = self._collect(turn)
-        if rows:
+        collected, typed = self._collect(turn)
+        if collected.rows:
             self._nobody_else()
         before, self._counts = self._counts, population(model)
         same = before is not None and before == self._counts
         for name, one in self._of.items():
             agents = model.agents_by_type.get(one.cls, ())
-            if same and all(column.reported for column in one.columns) and _of_these(rows, self._ids[name]):
+            if same and all(column.reported for column in one.columns) and collected.of(self._ids[name]):
                 ids = self._ids[name]
             else:
                 ids = np.fromiter(map(_OF_AGENT, agents), dtype=np.int64, count=len(agents))
@@ -273,7 +286,7 @@ class MesaWorld(World):
                 self._everybody[name] = np.array([member[u] for u in self._ids[name].tolist()], dtype=np.int64)
             if one.seat is not None:
                 continue
-            due = self._report(name, one, agents, rows, typed.get(one.cls, []))
+            due = self._report(name, one, agents, (collected, _collected(typed.get(one.cls, ()))))
             if len(due):
                 turn.wake(name, due, turn.tick, _AFTER)
                 reported = True
@@ -287,7 +300,7 @@ class MesaWorld(World):
             name = f"{strange.__module__}:{strange.__qualname__}"
             raise ValueError(f"agents of {strange.__name__} came after the model was made; say so: classes: [{name}]")
 
-    def _collect(self, turn: Turn) -> tuple[Sequence[Any], Mapping[type[Any], Sequence[Any]]]:
+    def _collect(self, turn: Turn) -> tuple[_Collected, Mapping[type[Any], Sequence[Any]]]:
         """Emit what the model reports, and hand on what it reports of agents, if it has collected in this step."""
         model, collector = self._model, getattr(self._model, "datacollector", None)
         told = {name: float(read(model, path)) for name, path in self._declared.attributes.items()}
@@ -303,7 +316,7 @@ class MesaWorld(World):
             rows = collector._agent_records.get(model.steps, ())
             typed = collector._agenttype_records.get(model.steps, {})
         turn.emit(agents=float(len(model.agents)), **told)
-        return rows, typed
+        return _collected(rows), typed
 
     def _population(self, turn: Turn, name: str, one: Kinds, ids: Array, agents: Any) -> None:
         """Let newcomers join, and those leave who are gone."""
@@ -333,8 +346,8 @@ class MesaWorld(World):
             self._taken_out(name, absent)
             self._ids[name] = ids[~np.isin(ids, list(absent))]
 
-    def _report(self, name: str, one: Kinds, agents: Any, rows: Sequence[Any], typed: Sequence[Any]) -> Members:
-        """Take in what is reported of the agents of a class; returns of whom."""
+    def _report(self, name: str, one: Kinds, agents: Any, collected: tuple[_Collected, _Collected]) -> Members:
+        """Take in what is reported of the agents of a class, with all agents and by itself; returns of whom."""
         member = self._member[name]
         reported = [column for column in one.columns if column.reported]
         direct = [column for column in one.columns if not column.reported]
@@ -344,12 +357,12 @@ class MesaWorld(World):
             seen[column.field.name][everybody] = column_of(column, values, name)
         due = everybody if direct else np.zeros(0, dtype=np.int64)
         shared = len(self._model.datacollector.agent_reporters) if reported else 0
-        for columns, records in ((reported[:shared], rows), (reported[shared:], typed)):
-            if not columns or not records:
+        for columns, told in zip((reported[:shared], reported[shared:]), collected, strict=True):
+            if not columns or not told.rows:
                 continue
-            mine, who = records, everybody
-            if not np.array_equal(np.fromiter(map(_OF_RECORD, records), np.int64, len(records)), ids):
-                mine = [record for record in records if record[1] in member]
+            mine, who = told.rows, everybody
+            if not told.of(ids):
+                mine = [record for record in told.rows if record[1] in member]
                 who = np.array([member[record[1]] for record in mine], dtype=np.int64)
             if mine:
                 for place, column in enumerate(columns):
@@ -398,6 +411,5 @@ class MesaWorld(World):
         }
 
 
-def _of_these(rows: Sequence[Any], ids: Array) -> bool:
-    """Whether what was collected is of these agents, in their order."""
-    return len(rows) == len(ids) and np.array_equal(np.fromiter(map(_OF_RECORD, rows), np.int64, len(rows)), ids)
+def _collected(rows: Sequence[Any]) -> _Collected:
+    return _Collected(rows, np.fromiter(map(_OF_RECORD, rows), np.int64, len(rows)))

@@ -113,8 +113,8 @@ def declared(asked: Asked) -> Declared:
     _distinct("classes of agents", [one.role.name for one in kinds])
     numbers = {_word(name): name for name in reporters if _is_number(values[name])}
     attributes = {_word(path): path for path in report.pop("model", ())}
-    for name, path in attributes.items():
-        if not _is_number(read(model, path)) or name in numbers:
+    for path in attributes.values():
+        if not _is_number(read(model, path)):
             raise ValueError(f"report: model: {path!r} is no number; accepted: attributes of the model that are")
     unknown = set(report) - {one.role.name for one in kinds}
     if unknown:

@@ -229,6 +229,20 @@ def walk(seat: str = "Watched") -> Kernel:
     return Kernel(MesaWorld(f"{HERE}:Walk", seats=[f"{HERE}:{seat}"]), {"walker": [Group(Push(), 1)]}, 3, 20)
 
 
+class Dying(Watched):
+    """All of them go in one step."""
+
+    def act(self, agent, action):
+        if agent.model.steps == 4:
+            agent.remove()
+
+
+def test_the_model_goes_on_when_all_who_decide_have_died():
+    kernel = walk("Dying")
+    kernel.run()
+    assert kernel.world._model.steps == 19
+
+
 def test_a_copy_made_on_the_way_goes_on_like_the_model_itself():
     kernel = walk()
     kernel.run(until=9)
