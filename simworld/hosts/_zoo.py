@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -67,8 +68,9 @@ def declared(env: str, args: str, api: Api, text: bool) -> Zoo:
     try:
         one = make()
     except Exception as error:
+        hint = f"; accepted: {_accepted(env)}" if isinstance(error, TypeError) and args != "{}" else ""
         raise ValueError(
-            f"env {env!r} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}"
+            f"env {env!r} cannot be made: {type(error).__name__}: {' '.join(str(error).split())}{hint}"
         ) from error
     try:
         _check_env(one, text)
@@ -80,6 +82,21 @@ def declared(env: str, args: str, api: Api, text: bool) -> Zoo:
     finally:
         one.close()
     return Zoo(parallel, seats, _maker(env, json.loads(args), api, text)[0])
+
+
+def _accepted(env: str) -> str:
+    """What an environment can be made with, as far as its signature tells."""
+    module_name, _, attribute = env.partition(":")
+    module = importlib.import_module(module_name)
+    # Modules of PettingZoo pass anything on to the class raw_env.
+    for name in (attribute, "raw_env", "parallel_env", "env"):
+        made = getattr(module, name, None) if name else None
+        if callable(made):
+            kinds = inspect.signature(made).parameters.values()
+            named = [p.name for p in kinds if p.kind in {p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY}]
+            if named:
+                return ", ".join(named)
+    return "what its documentation says"
 
 
 def _check_env(env: Any, text: bool) -> None:

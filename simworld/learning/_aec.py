@@ -60,6 +60,7 @@ class SimworldAECEnv(AECEnv[str, Any, Any]):  # type: ignore[misc]  # PettingZoo
     def step(self, action: Any) -> None:
         """Let the selected agent act."""
         if not self.agents:
+            self._cast.check_begun()
             return
         agent = self.agent_selection
         if self.terminations[agent] or self.truncations[agent]:

@@ -46,6 +46,7 @@ class Cast:
             self.names |= {f"{role}_{member}": (role, member) for member in self.stage.members(role)}
         self.seen: dict[str, Any] = {}
         """What each saw last, in its space."""
+        self._begun = False
         self._names_of: dict[str, tuple[bytes, list[str]]] = {}
 
     def observation_space(self, agent: str) -> Any:
@@ -63,7 +64,7 @@ class Cast:
             Those present.
         """
         seed = self._seed if seed is None else int(seed)
-        self._seed = seed + 1
+        self._seed, self._begun = seed + 1, True
         self.stage.reset(seed)
         self.seen = {}
         self._strangers()
@@ -77,6 +78,11 @@ class Cast:
                 self.seen[name] = self._now(name)
         self.earned()  # what was paid before anybody decided is nobody's
         return agents
+
+    def check_begun(self) -> None:
+        """Raise ContractError if no episode was begun."""
+        if not self._begun:
+            raise ContractError("step: the environment was not reset; accepted: reset() first")
 
     def look(self) -> None:
         """Take in what those who are due see."""
@@ -103,6 +109,7 @@ class Cast:
 
     def act(self, actions: dict[str, Any]) -> None:
         """Act for those who are due; what others would do is not looked at."""
+        self.check_begun()
         outer = {}
         for role, acts in self.stage.due().items():
             names = self.due_names(acts)

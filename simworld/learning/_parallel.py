@@ -47,6 +47,7 @@ class SimworldParallelEnv(ParallelEnv[str, Any, Any]):  # type: ignore[misc]  # 
         """Let everybody who is due act, and run to the next moment of a learner."""
         cast, agents = self._cast, self.agents
         if not agents:
+            cast.check_begun()
             return {}, {}, {}, {}, {}
         cast.act(actions)
         earned = {role: amounts.tolist() for role, amounts in cast.earned().items()}

@@ -302,7 +302,7 @@ def test_agents_who_come_late_in_a_parallel_environment_are_named():
         ("env: pettingzoo.classic.tictactoe_v9", "", "cannot be imported"),
         ("env: pettingzoo.classic.chess_v6, text: true", "player: {kind: random, count: 3}", "accepted: 2, the env"),
         ("env: pettingzoo.classic.tictactoe_v3, text: true", "", "renders no text; it renders human, rgb_array"),
-        ("env: mpe2.simple_spread_v3, args: {M: 3}", "", "unexpected keyword argument 'M'"),
+        ("env: mpe2.simple_spread_v3, args: {M: 3}", "", "argument 'M'; accepted: N, local_ratio, max_cycles"),
         ("env: json", "", "has no parallel_env and no env"),
         ("env: mpe2.simple_spread_v3", "agents: {kind: random, count: 3}", "no such role; did you mean 'agent'?"),
         ("env: pettingzoo.test.example_envs.generated_agents_parallel_v0", "", "(possible_agents)"),

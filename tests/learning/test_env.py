@@ -235,3 +235,12 @@ def test_an_environment_starts_from_its_seed_whatever_was_played_before(file):
 def test_learners_who_are_not_there_are_named(file, text, learners, why):
     with pytest.raises(ScenarioError, match=why):
         simworld.env(file(text), learners)
+
+
+@pytest.mark.parametrize("api", ["parallel", "aec", "gymnasium"])
+def test_a_step_before_the_first_reset_says_so(tmp_path, api):
+    path = tmp_path / "game.yaml"
+    path.write_text(GAME.replace("[{kind: tit_for_tat, count: 3}, {", "[{kind: tit_for_tat}, {"))
+    one = simworld.env(path, ["player.0"], api=api)
+    with pytest.raises(ContractError, match="was not reset; accepted: reset"):
+        one.step({"player_0": {"choice": 0}})
