@@ -120,7 +120,7 @@ def _never_recorded(role: str, scenario: Scenario) -> bool:
 
 def _columns(role: Role) -> list[str]:
     """What a role declares."""
-    return [f"{lead}.{f.name}" for lead, fields in (("obs", role.obs), ("act", role.act)) for f in fields]
+    return [f"{lead}.{f.name}" for lead, fields in (("obs", role.logged), ("act", role.act)) for f in fields]
 
 
 def _shown(scenario: Scenario) -> dict[str, list[str]]:

@@ -55,6 +55,9 @@ class Field:
     masks: str = ""
     """An observation, bool of shape (n,), that says which of the n values of this action field are allowed now, from
     its lowest on."""
+    recorded: bool = True
+    """Whether an observation is in the tables. What others' rows hold anyway, such as where everybody stands, need not
+    be in each row: minds see it, learners and general minds do not."""
     numpy_dtype: np.dtype[Any] = field(init=False, repr=False, compare=False)
     """The dtype of the arrays that carry this field."""
     bounded: bool = field(init=False, repr=False, compare=False)
@@ -136,12 +139,19 @@ class Role:
             names = [f.name for f in declared]
             if len(set(names)) < len(names):
                 raise ContractError(f"role {self.name!r}: {kind} declares a field twice: {names}")
-            shared = [f.name for f in declared if f.shared and kind != "obs"]
+            shared = [f.name for f in declared if (f.shared or not f.recorded) and kind != "obs"]
             if shared:
-                raise ContractError(f"role {self.name!r}: only observations can be shared; {kind} has {shared}")
+                raise ContractError(
+                    f"role {self.name!r}: only observations can be shared or not recorded; {kind} has {shared}"
+                )
         for one in self.obs:
             if one.masks:
                 _check_mask(self, one)
+
+    @property
+    def logged(self) -> tuple[Field, ...]:
+        """Observations that are recorded."""
+        return tuple(f for f in self.obs if f.recorded)
 
     def __deepcopy__(self, memo: object) -> Role:
         """Declarations never change: a copy is the same."""

@@ -40,10 +40,10 @@ class Ledger:
         self._handed = 0
         """Rows handed out so far."""
         self._explicit = table.role.credit == "explicit"
-        self._mind = table.mind
+        self._mind, self._seen = table.mind, table.role.logged
         self._declares = _declares(table)
         self.faults = Vocabulary()
-        fields = [("obs.", f) for f in table.role.obs]
+        fields = [("obs.", f) for f in table.role.logged]
         fields += [("act.", f) for f in table.role.act] + [("mind.", f) for f in self._mind]
         self._kinds: dict[str, tuple[np.dtype[np.generic], tuple[int, ...]]] = {
             p + f.name: (f.numpy_dtype, f.shape)  # type: ignore[misc]  # the schema was built, so shapes are numbers
@@ -145,7 +145,7 @@ class Ledger:
             self.columns["decision"][rows] = self._latest[members] + 1
             self.columns["since"][rows] = tick
             self.columns["end"][rows] = ENDS.index(end)
-            for field in self._role.obs:
+            for field in self._seen:
                 self.columns[f"obs.{field.name}"][rows] = seen[field.name]
             for name, (dtype, _) in self._kinds.items():
                 if name.startswith(("act.", "mind.", "shown.")):
@@ -226,7 +226,7 @@ class Ledger:
         self._credit, self._opened = self._reward.data, self._open.data
         self._heads = tuple(c[name].data for name in ("tick", "agent", "decision", "since"))
         scalars, shaped = [], []
-        for prefix, fields in (("obs.", self._role.obs), ("act.", self._role.act)):
+        for prefix, fields in (("obs.", self._seen), ("act.", self._role.act)):
             for f in fields:
                 column = c[prefix + f.name]
                 if f.shape:
@@ -286,7 +286,7 @@ class Ledger:
         self._row[member] = at
 
     def _fields(self, acts: Acts) -> list[tuple[Array, Array]]:
-        pairs = [(self.columns[f"obs.{f.name}"], acts.seen[f.name]) for f in self._role.obs]
+        pairs = [(self.columns[f"obs.{f.name}"], acts.seen[f.name]) for f in self._seen]
         return pairs + [(self.columns[f"act.{f.name}"], acts.done[f.name]) for f in self._role.act]
 
     def _show(self, field: Field, rows: slice, shown: Array | None, members: Members, keep: Array | None) -> None:

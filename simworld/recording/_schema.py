@@ -128,7 +128,7 @@ class EpisodeTables:
             _TICK,
             self._time(),
             _AGENT,
-            *(_declared("obs.", f) for f in role.obs),
+            *(_declared("obs.", f) for f in role.logged),
             *(_declared("act.", f) for f in role.act),
             _column("reward", pa.float64(), "", "sum of the rewards credited to this decision; null on closing rows"),
             *(_declared("mind.", f) for f in table.mind),

@@ -32,7 +32,7 @@ class RoleSpaces:
 
     def __init__(self, role: Role) -> None:
         self.role = role
-        self._seen = [f for f in role.obs if f.dtype != "str"]
+        self._seen = [f for f in role.logged if f.dtype != "str"]
         self._done = [f for f in role.act if not f.leavable]
         if not self._seen or not self._done:
             lacking = "sees no numbers" if not self._seen else "decides nothing"

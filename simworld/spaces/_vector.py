@@ -79,7 +79,7 @@ class ObservationVector:
         Raises:
             ContractError: It sees nothing that a number can tell.
         """
-        parts = tuple(_seen(f) for f in role.obs if f.dtype != "str" and not f.masks)
+        parts = tuple(_seen(f) for f in role.logged if f.dtype != "str" and not f.masks)
         if not sum(part.width for part in parts):
             raise ContractError(f"role {role.name!r} sees no numbers: there is nothing to learn from")
         return ObservationVector(parts)

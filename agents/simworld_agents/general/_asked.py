@@ -114,7 +114,7 @@ class PersonAgent(Agent):
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Ask for one field after the other."""
         role = seat.role
-        context: dict[str, Json] = {f.name: shown(f, seen[f.name]) for f in role.obs if not f.masks}
+        context: dict[str, Json] = {f.name: shown(f, seen[f.name]) for f in role.logged if not f.masks}
         done: dict[str, Value] = {}
         for field in decided(role):
             allowed = legal(role, field, seen)

@@ -30,7 +30,7 @@ def declared(field: Field) -> str:
 def seen_lines(role: Role, seen: Mapping[str, Value]) -> list[str]:
     """One line for each observation field; masks are told otherwise."""
     lines = []
-    for field in role.obs:
+    for field in role.logged:
         if not field.masks:
             unit = f" {field.unit}" if field.unit else ""
             meaning = f" ({field.meaning})" if field.meaning else ""
@@ -54,7 +54,7 @@ def shown(field: Field, value: Value) -> str:
 
 def legal(role: Role, field: Field, seen: Mapping[str, Value]) -> list[int] | None:
     """The values of an action field that are allowed now, where that is told."""
-    for one in role.obs:
+    for one in role.logged:
         if one.masks == field.name:
             return [int(v) + int(field.low or 0) for v in np.flatnonzero(np.asarray(seen[one.name]))]
     return None

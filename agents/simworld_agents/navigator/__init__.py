@@ -1,0 +1,7 @@
+"""Minds for those who make their way among others: people on foot and robots on a plaza."""
+
+from __future__ import annotations
+
+from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
+
+__all__ = ["Orca", "SocialForce", "Still", "Straight", "Walker"]

@@ -1,0 +1,163 @@
+"""What somebody who walks or drives sees: the own body, and those around."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from simworld.kernel import Array, Seats
+from simworld.worlds.plaza import MANNERS, FloatArray, length
+
+IntArray: TypeAlias = npt.NDArray[np.int64]
+"""An array of int64."""
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+"""An array of truth values."""
+
+_CROWD = 64
+"""Among so many people a tree finds neighbours sooner than a table of all distances."""
+_IMPASSIVE = MANNERS.index("impassive")
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where n members of a role are, and who else is there: people first, then robots."""
+
+    position: FloatArray
+    """Their own, m, shape (n, 2)."""
+    velocity: FloatArray
+    """m/s, shape (n, 2)."""
+    offset: FloatArray
+    """From where they are to where they want to be, m, shape (n, 2)."""
+    speed: FloatArray
+    """How fast they like to go, or can at most, m/s, shape (n,)."""
+    radius: FloatArray
+    """m, shape (n,)."""
+    own: IntArray
+    """Their own row among all bodies, shape (n,)."""
+    bodies: FloatArray
+    """x, y, vx, vy, radius of all, nan for those who are not there, shape (N, 5)."""
+    people: int
+    """So many of them, the first, are people."""
+    sees: BoolArray
+    """Who of the n sees robots, shape (n,)."""
+    manner: IntArray
+    """How they take robots: places in ``MANNERS``; robots themselves are regular."""
+    walls: FloatArray
+    """x, y of one end and the other, m, shape (w, 4)."""
+    dt: float
+    """Length of a tick, s."""
+
+    @staticmethod
+    def of(seen: Mapping[str, Array], seats: Seats) -> View:
+        """From an observation of a pedestrian or of a robot."""
+        people, robots = seen["people"], seen["robots"]
+        on_foot = seats.role.name == "pedestrian"
+        n = len(seats.members)
+        return View(
+            seen["position"],
+            seen["velocity"],
+            seen["goal"] - seen["position"],
+            seen["speed"],
+            seen["radius"],
+            seats.members if on_foot else seats.members + len(people),
+            np.concatenate([people, robots]),
+            len(people),
+            seen["reacts"] if on_foot else np.ones(n, dtype=np.bool_),
+            seen["manner"] if on_foot else np.zeros(n, dtype=np.int64),
+            seen["walls"],
+            float(seen["dt"]),
+        )
+
+    def towards(self) -> FloatArray:
+        """The velocities that lead straight to the goal: at full speed, and slower within a second of it."""
+        far = length(self.offset)
+        slow = far < self.speed
+        return np.where(slow, 1.0, self.speed / np.where(slow, 1.0, far))[:, None] * self.offset
+
+    def nearest(self, within: float, most: int) -> tuple[IntArray, BoolArray]:
+        """The nearest others of each, the nearest first: their rows and whether there is one, shape (n, k)."""
+        near = self._near_people(within, most)
+        if self.people < len(self.bodies):
+            every = np.arange(self.people, len(self.bodies))
+            near = np.concatenate([near, np.broadcast_to(every, (len(near), len(every)))], axis=1)
+        way = self.bodies[near, :2] - self.position[:, None]
+        away = way[..., 0] * way[..., 0] + way[..., 1] * way[..., 1]
+        unseen = (near >= self.people) & ~self.sees[:, None]
+        away[unseen | (near == self.own[:, None]) | np.isnan(away)] = np.inf
+        order = np.argsort(away, axis=1, kind="stable")[:, :most]
+        rows = np.arange(len(near))[:, None]
+        return near[rows, order], away[rows, order] < within * within
+
+    @property
+    def impassive(self) -> bool:
+        """Whether anybody takes robots for things that stand."""
+        return self.people < len(self.bodies) and bool((self.manner == _IMPASSIVE).any())
+
+    def stands_still(self, others: IntArray, who: IntArray) -> BoolArray:
+        """Whether each of these others is taken for a thing that stands by the one at that place: robots, by some."""
+        still: BoolArray = (others >= self.people) & (self.manner[who] == _IMPASSIVE)
+        return still
+
+    def pairs(self, within: float) -> tuple[IntArray, IntArray]:
+        """Who sees whom within so many metres: places of the one among the n and rows of the other, sorted."""
+        place = np.full(len(self.bodies), -1)
+        place[self.own] = np.arange(len(self.own))
+        if len(self.bodies) <= _CROWD:
+            way = self.bodies[:, :2] - self.position[:, None]
+            near = way[..., 0] ** 2 + way[..., 1] ** 2 < within * within
+            near[np.arange(len(self.own)), self.own] = False
+            near[:, self.people :] &= self.sees[:, None]
+            of, by = near.nonzero()
+            return of.astype(np.int64), by.astype(np.int64)
+        from scipy.spatial import cKDTree  # noqa: PLC0415  only for crowds
+
+        there = np.flatnonzero(~np.isnan(self.bodies[:, 0]))
+        close = there[cKDTree(self.bodies[there, :2]).query_pairs(within, output_type="ndarray")]
+        n = len(self.bodies)
+        keys = np.concatenate([place[close[:, 0]] * n + close[:, 1], place[close[:, 1]] * n + close[:, 0]])
+        keys.sort()
+        of = keys // n
+        by = keys - of * n
+        mine = of >= 0
+        if self.people < n:
+            mine &= (by < self.people) | self.sees[of]
+        return (of, by) if mine.all() else (of[mine], by[mine])
+
+    def _near_people(self, within: float, most: int) -> IntArray:
+        """Candidates among people, shape (n, k); who is not there may be among them."""
+        if self.people <= _CROWD:
+            return np.broadcast_to(np.arange(self.people), (len(self.position), self.people))
+        from scipy.spatial import cKDTree  # noqa: PLC0415  only for crowds
+
+        there = np.flatnonzero(~np.isnan(self.bodies[: self.people, 0]))
+        if not len(there):
+            return np.zeros((len(self.position), 0), dtype=np.int64)
+        count = min(most + 1, len(there))
+        _, places = cKDTree(self.bodies[there, :2]).query(self.position, k=count, distance_upper_bound=within)
+        places = np.asarray(places).reshape(len(self.position), count)
+        # Where there are fewer, the tree gives a place beyond the last: the own row stands in, which is nobody.
+        beyond = places == len(there)
+        found = there[np.where(beyond, 0, places)]
+        return np.where(beyond, self.own[:, None], found)
+
+
+def moves(velocity: FloatArray, seen: Mapping[str, Array], seats: Seats) -> dict[str, Array]:
+    """The action that brings about a velocity, as far as the body can.
+
+    A unicycle turns towards it as fast as it can, and drives by as much as it faces there.
+    """
+    fields = {f.name: f for f in seats.role.act}
+    if "velocity" in fields:
+        field = fields["velocity"]
+        return {"velocity": np.clip(velocity, field.low, field.high)}
+    aim = np.arctan2(velocity[:, 1], velocity[:, 0]) - seen["heading"]
+    error = np.pi - np.mod(np.pi - aim, 2.0 * np.pi)
+    speed = length(velocity)
+    turn = fields["turn"]
+    most = float(turn.high or 0.0)
+    forward = np.clip(speed * np.cos(error), 0.0, fields["forward"].high)
+    return {"forward": forward, "turn": np.where(speed > 0.0, np.clip(error / float(seen["dt"]), -most, most), 0.0)}

@@ -1,0 +1,26 @@
+"""A plaza: people on foot and robots that make their way among them, in continuous space."""
+
+from __future__ import annotations
+
+from simworld.worlds.plaza._bodies import approach, from_walls, length, time_to_contact
+from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
+from simworld.worlds.plaza._scenes import FloatArray, Scene, SceneName, Ways
+from simworld.worlds.plaza._world import Manner, Plaza, Rewards
+
+__all__ = [
+    "BODY",
+    "FASTEST",
+    "MANNERS",
+    "Body",
+    "FloatArray",
+    "Manner",
+    "Plaza",
+    "Rewards",
+    "Scene",
+    "SceneName",
+    "Ways",
+    "approach",
+    "from_walls",
+    "length",
+    "time_to_contact",
+]

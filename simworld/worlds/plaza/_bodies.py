@@ -1,0 +1,89 @@
+"""How bodies move, and how near they come to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from simworld.worlds.plaza._scenes import FloatArray
+
+_STRAIGHT = 1e-9
+"""Below so many radians per second a path is a straight line."""
+
+
+def length(vectors: FloatArray) -> FloatArray:
+    """Euclidean length of vectors, shape (..., 2) to (...)."""
+    return np.sqrt(vectors[..., 0] * vectors[..., 0] + vectors[..., 1] * vectors[..., 1])
+
+
+def capped(velocity: FloatArray, top: FloatArray) -> FloatArray:
+    """Velocities of shape (n, 2), those that are faster than ``top`` (n,) slowed down to it."""
+    speed = length(velocity)
+    over = speed > top * (1.0 + 1e-9)
+    if not over.any():
+        return velocity
+    return np.where(over[:, None], velocity * (top / np.where(over, speed, 1.0))[:, None], velocity)
+
+
+def driven(heading: FloatArray, forward: FloatArray, turn: FloatArray, dt: float) -> tuple[FloatArray, FloatArray]:
+    """A unicycle's way in a tick: along the exact arc.
+
+    Args:
+        heading: Where it faces, in rad, shape (n,).
+        forward: Speed in m/s, shape (n,).
+        turn: Rate of turning in rad/s, shape (n,).
+        dt: Length of the tick in s.
+
+    Returns:
+        Displacement in m, shape (n, 2), and the new heading within (-pi, pi].
+    """
+    after = heading + turn * dt
+    curved = np.abs(turn) > _STRAIGHT
+    rate = np.where(curved, turn, 1.0)
+    x = np.where(curved, (np.sin(after) - np.sin(heading)) / rate, np.cos(heading) * dt)
+    y = np.where(curved, (np.cos(heading) - np.cos(after)) / rate, np.sin(heading) * dt)
+    wrapped = np.pi - np.mod(np.pi - after, 2.0 * np.pi)
+    return np.stack([x * forward, y * forward], axis=1), wrapped
+
+
+def approach(way: FloatArray, moved: FloatArray) -> FloatArray:
+    """How near another comes within a tick: the distance of the origin from a segment.
+
+    Args:
+        way: From here to the other at the beginning, shape (..., 2), in m.
+        moved: How the other moves as seen from here, shape (..., 2), in m.
+
+    Returns:
+        Least distance of the centres, shape (...), in m.
+    """
+    size = moved[..., 0] ** 2 + moved[..., 1] ** 2
+    along = -(way[..., 0] * moved[..., 0] + way[..., 1] * moved[..., 1]) / np.where(size > 0.0, size, 1.0)
+    share = np.clip(along, 0.0, 1.0)[..., None]
+    return length(way + share * moved)
+
+
+def from_walls(position: FloatArray, walls: FloatArray) -> FloatArray:
+    """From each position (n, 2) to the nearest point of each wall (w, 4): vectors of shape (n, w, 2), in m."""
+    ends, others = walls[:, :2], walls[:, 2:]
+    along = others - ends
+    size = np.maximum((along**2).sum(axis=1), 1e-12)
+    to = position[:, None] - ends
+    share = np.clip((to[..., 0] * along[:, 0] + to[..., 1] * along[:, 1]) / size, 0.0, 1.0)
+    vectors: FloatArray = ends + share[..., None] * along - position[:, None]
+    return vectors
+
+
+def time_to_contact(way: FloatArray, closing: FloatArray, reach: FloatArray) -> FloatArray:
+    """When two discs touch if both go on as they are: seconds, inf if they never do, 0 if they do.
+
+    Args:
+        way: From one to the other, shape (..., 2), in m.
+        closing: Velocity of the other as seen from the one, shape (..., 2), in m/s.
+        reach: Sum of the radii, shape (...), in m.
+    """
+    a = closing[..., 0] ** 2 + closing[..., 1] ** 2
+    b = way[..., 0] * closing[..., 0] + way[..., 1] * closing[..., 1]
+    c = way[..., 0] ** 2 + way[..., 1] ** 2 - reach * reach
+    inside = b * b - a * c
+    hits = (inside >= 0.0) & (b < 0.0) & (a > 0.0)
+    when = (-b - np.sqrt(np.where(hits, inside, 0.0))) / np.where(hits, a, 1.0)
+    return np.where(c <= 0.0, 0.0, np.where(hits, when, np.inf))
