@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simworld.errors import ScenarioError
 
@@ -29,6 +29,9 @@ def check_measurable(scenario: Scenario) -> None:
 
     worlds = [cell.build_world() for cell in scenario.cells]
     emitted = {f.name for world in worlds for f in world.measures}
+    for cell in scenario.cells:
+        probes: Any = cell.resolved.get("probes", {})
+        emitted |= set(probes)
     roles = {role.name: _columns(role) for world in worlds for role in world.roles}
     for role, columns in _shown(scenario).items():
         roles.setdefault(role, []).extend(columns)

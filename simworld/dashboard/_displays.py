@@ -142,8 +142,8 @@ class LiveDisplay(_Polled):
             self._look()
             self._looked = time.monotonic()
         if self._live is not None:
-            width = self._console.width
-            self._live.update(render_view(self.view(), width), refresh=True)
+            width, height = self._console.size
+            self._live.update(render_view(self.view(), width, height), refresh=True)
 
     def close(self, run: Path, status: str, reason: str) -> None:  # noqa: ARG002
         if self._live is not None:

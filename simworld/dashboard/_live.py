@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simworld.dashboard._canvas import draw_map
 from simworld.dashboard._render import number
-from simworld.dashboard._snapshot import Episode, Histogram, Lines, Said
-from simworld.dashboard._snapshot import Panel as Shown
+from simworld.dashboard._snapshot import Bars, Episode, Histogram, Lines, Said
+from simworld.dashboard._tracks import Map
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,6 +26,13 @@ _SPARK = 18
 _TWO_COLUMNS = 100
 _FRAME = 5
 """Columns that the border of a panel and the gap beside it take."""
+_BORDER = 2
+"""Lines that it takes."""
+_HEAD = 3
+"""Lines above all panels, at most."""
+_HIGH = 40
+_LEAST_MAP = 10
+"""Lines that a map has at least, with its axes: rather below the edge of the screen than a mere stripe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +70,14 @@ class View:
     usd: float = 0.0
 
 
-def render_view(view: View, width: int = 120) -> RenderableType:
-    """The dashboard for a terminal of a width."""
+def render_view(view: View, width: int = 120, height: int = _HIGH) -> RenderableType:
+    """The dashboard for a terminal of a width and a height; only a map has its size from the latter."""
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
     parts: list[RenderableType] = [_progress(view.progress, width)]
     columns_wide = 1 if width < _TWO_COLUMNS else 2
-    panels = _panels(view, width // columns_wide - _FRAME)
+    panels = _panels(view, width // columns_wide - _FRAME, height - _HEAD, columns_wide)
     if columns_wide == 1:
         return Group(*parts, *panels)
     # Two columns, each panel where there is more room, in their order.
@@ -123,7 +131,7 @@ def _progress(progress: Progress, width: int) -> RenderableType:
     return head
 
 
-def _panels(view: View, width: int) -> list[Panel]:
+def _panels(view: View, width: int, height: int, columns: int) -> list[Panel]:
     from rich.text import Text  # noqa: PLC0415
 
     episode = view.episode
@@ -133,7 +141,9 @@ def _panels(view: View, width: int) -> list[Panel]:
         where = f"{label.arm + ', ' if label.arm else ''}seed {label.seed}, tick {episode.tick}"
         lines = [_line(m, values, episode.units.get(m, "")) for m, values in episode.series.items()]
         panels.append(_panel(_stacked(lines), f"measures: {where}", len(lines)))
-        panels += [_drawn(panel) for panel in episode.panels]
+        # A map comes first: beside the measures, or else below them.
+        room = height - _BORDER - (0 if columns > 1 else len(lines) + _BORDER)
+        panels += [_mapped(p, width, room) if isinstance(p, Map) else _drawn(p) for p in episode.panels]
     if view.arms and (len(view.arms) > 1 or "" not in view.arms):
         panels.append(_arms(view))
     if view.models:
@@ -185,7 +195,12 @@ def _each(panel: Lines) -> list[Text]:
     return lines
 
 
-def _drawn(panel: Shown) -> Panel:
+def _mapped(panel: Map, width: int, room: int) -> Panel:
+    lines = draw_map(panel, (width, max(_LEAST_MAP, room)))
+    return _panel(_stacked(lines), panel.column, len(lines))
+
+
+def _drawn(panel: Bars | Histogram | Lines | Said) -> Panel:
     from rich.text import Text  # noqa: PLC0415
 
     if isinstance(panel, Said):

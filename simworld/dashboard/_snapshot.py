@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from simworld.dashboard._tracks import Map, is_position, read_map
+
 if TYPE_CHECKING:
     from simworld_analysis import Run
 
@@ -69,8 +71,8 @@ class Said:
     """(who, what)."""
 
 
-Panel: TypeAlias = Bars | Histogram | Lines | Said
-"""What is shown of one column."""
+Panel: TypeAlias = Bars | Histogram | Lines | Said | Map
+"""What is shown of one column, or of all positions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,7 @@ def read_episode(run: Run, label: Label, measures: Sequence[str], watch: Sequenc
     if table is None or not table.num_rows:
         return None
     series = {m: _series(table[m].to_numpy()) for m in measures}
-    panels = [panel for column in watch if (panel := _panel(run, label.id, column)) is not None]
+    panels = _panels(run, label.id, watch)
     return Episode(
         label,
         int(table["tick"][-1].as_py()),
@@ -113,13 +115,17 @@ def read_episode(run: Run, label: Label, measures: Sequence[str], watch: Sequenc
 def watched(run: Run, label: Label) -> list[str]:
     """What to show of an episode if the scenario does not say.
 
-    The first vector that a lone member decides, the first number in which the members of a role differ, the first text.
+    Where the members of each role are, the first vector that a lone member decides, the first number in which the
+    members of a role differ, the first text.
     """
     found: dict[str, str] = {}
+    places: list[str] = []
     for table in run.tables:
         latest = run.latest(table, label.id, ["agent"]) if table.startswith("decisions.") else None
         if latest is None:
             continue
+        seen = [f.name for f in run.schema(table) if f.name.startswith("obs.") and is_position(f)]
+        places += [f"{table.removeprefix('decisions.')}.{name}" for name in seen[:1]]
         alone = len(np.unique(latest["agent"].to_numpy())) == 1
         for declared in run.schema(table):
             kind, prefix = _kind(declared.type), declared.name.partition(".")[0]
@@ -128,7 +134,7 @@ def watched(run: Run, label: Label) -> list[str]:
             column = _Column(run, label.id, f"{table.removeprefix('decisions.')}.{declared.name}", table, declared)
             if kind != "histogram" or _histogram(column) is not None:
                 found[kind] = column.name
-    return [found[kind] for kind in ("bars", "histogram", "texts") if kind in found]
+    return [*places, *(found[kind] for kind in ("bars", "histogram", "texts") if kind in found)]
 
 
 _WATCHED = {("bars", "act"), ("histogram", "obs"), ("texts", "mind")}
@@ -162,6 +168,10 @@ class _Column:
     field: Any
 
     @property
+    def role(self) -> str:
+        return self.table.removeprefix("decisions.")
+
+    @property
     def unit(self) -> str:
         return str((self.field.metadata or {}).get(b"unit", b"").decode())
 
@@ -172,20 +182,33 @@ class _Column:
         return [row for row in rows if row["end"] is None and row[self.field.name] is not None]
 
 
-def _panel(run: Run, episode: str, column: str) -> Panel | None:
-    """A panel for one column of a role, by the column's type; None if there is nothing to show."""
+def _panels(run: Run, episode: str, watch: Sequence[str]) -> list[Panel]:
+    """One map of all positions, and a panel for each other column, as far as there is something to show."""
+    found = [column for name in watch if (column := _column(run, episode, name)) is not None]
+    places = [(c.role, c.field.name) for c in found if is_position(c.field)]
+    shown = read_map(run, episode, places) if places else None
+    panels = [panel for c in found if not is_position(c.field) and (panel := _panel(c)) is not None]
+    return panels if shown is None else [shown, *panels]
+
+
+def _column(run: Run, episode: str, column: str) -> _Column | None:
+    """A column of a role, as a scenario writes it; None if there is none yet."""
     role, _, name = column.partition(".")
     table = f"decisions.{role}"
     schema = run.schema(table) if table in run.tables else None
     if schema is None or schema.get_field_index(name) < 0:
         return None
-    found = _Column(run, episode, column, table, schema.field(name))
-    make = {"bars": _bars, "histogram": _numbers, "texts": _said}.get(_kind(found.field.type))
-    return None if make is None else make(found)
+    return _Column(run, episode, column, table, schema.field(name))
+
+
+def _panel(column: _Column) -> Panel | None:
+    """A panel for one column of a role, by the column's type; None if there is nothing to show."""
+    make = {"bars": _bars, "histogram": _numbers, "texts": _said}.get(_kind(column.field.type))
+    return None if make is None else make(column)
 
 
 def _said(column: _Column) -> Said | None:
-    role, name = column.table.removeprefix("decisions."), column.field.name
+    role, name = column.role, column.field.name
     # The newest of each member.
     texts = {f"{role} {row['agent']}": str(row[name]) for row in column.rows() if row[name]}
     return Said(column.name, tuple(texts.items())[-_TEXTS:]) if texts else None
@@ -206,7 +229,7 @@ def _lines(column: _Column) -> Lines | None:
     agents, decided = table["agent"].to_numpy(), table["end"].is_null().to_numpy()
     # A mind that does not have this number has nan, as has an observation before there is anything to see.
     here = decided & np.isfinite(values)
-    role = column.table.removeprefix("decisions.")
+    role = column.role
     members = np.unique(agents[here]).tolist()
     series = tuple((f"{role} {member}", _series(values[here & (agents == member)])) for member in members)
     return Lines(column.name, column.unit, series) if series else None

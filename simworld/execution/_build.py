@@ -77,22 +77,36 @@ def build_interventions(resolved: Mapping[str, Any], world: World) -> tuple[list
     Raises:
         ScenarioError: A mind refuses its parameters, or does not fit its role.
     """
-    sizes = {role.name: sum(int(b["count"]) for b in resolved["roles"].get(role.name, ())) for role in world.roles}
-    known = {role.name: role.sized(sizes) for role in world.roles}
     changes, groups = [], dict[str, list[Group]]()
     for number, block in enumerate(resolved.get("interventions", ())):
-        minds: dict[tuple[str, int], Cohort] = {}
-        for role, places in block["roles"].items():
-            for place, group in places.items():
-                made = _group(group, known[role], resolved, f"interventions.{number}.set: roles.{role}.{place}")
-                assert made.mind is not None
-                minds[role, int(place)] = made.mind
-                groups.setdefault(role, []).append(replace(made, count=0))
-        without = {
-            role: None if who == "all" else np.array(who, dtype=np.int64) for role, who in block["without"].items()
-        }
-        changes.append(Intervention(int(block["at"]), block["world"], minds, without))
+        changes.append(intervention_of(block, resolved, world, f"interventions.{number}", groups))
     return changes, groups
+
+
+def intervention_of(
+    block: Mapping[str, Any],
+    resolved: Mapping[str, Any],
+    world: World,
+    where: str,
+    groups: dict[str, list[Group]] | None = None,
+) -> Intervention:
+    """An intervention from its resolved block; the minds that come with it are added to ``groups``, by role.
+
+    Raises:
+        ScenarioError: A mind refuses its parameters, or does not fit its role.
+    """
+    sizes = {role.name: sum(int(b["count"]) for b in resolved["roles"].get(role.name, ())) for role in world.roles}
+    known = {role.name: role.sized(sizes) for role in world.roles}
+    minds: dict[tuple[str, int], Cohort] = {}
+    for role, places in block["roles"].items():
+        for place, group in places.items():
+            made = _group(group, known[role], resolved, f"{where}.set: roles.{role}.{place}")
+            assert made.mind is not None
+            minds[role, int(place)] = made.mind
+            if groups is not None:
+                groups.setdefault(role, []).append(replace(made, count=0))
+    without = {role: None if who == "all" else np.array(who, dtype=np.int64) for role, who in block["without"].items()}
+    return Intervention(int(block["at"]), block["world"], minds, without)
 
 
 def _group(block: Mapping[str, Any], role: Role, resolved: Mapping[str, Any], where: str) -> Group:

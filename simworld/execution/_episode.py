@@ -74,6 +74,7 @@ def _run_episode(
     tape = course.tape(keep)
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
+    course.probe(recorder.sampled)
     spare_loaded()
     status, error = "success", ""
     try:
@@ -101,6 +102,8 @@ def _run_episode(
         snapshots.interrupt()
     else:
         recorder.telemetry("seconds", seconds)
+        for name, why in course.probes.impossible.items():
+            recorder.telemetry(f"probe.{name}.impossible", why)
         recorder.finish("failed" if error else "success", kernel.moments, kernel.tick, error or None)
         drop_snapshot(spec)
     return EpisodeResult(

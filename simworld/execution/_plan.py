@@ -7,6 +7,7 @@ from typing import Any
 
 from simworld.errors import RunError, ScenarioError
 from simworld.execution._build import build_interventions, build_seating
+from simworld.execution._probes import build_probes
 from simworld.execution._sources import import_folder
 from simworld.execution._spec import EpisodeSpec, episode_id
 from simworld.recording import Manifest, parameter_types
@@ -22,15 +23,17 @@ def check(scenario: Scenario) -> None:
     for cell in cells(scenario):
         world = cell.build_world()
         check_roles(cell, world.roles)
-        unknown = set(scenario.model.measures) - {f.name for f in world.measures}
+        resolved: Any = cell.resolved
+        names = [*(f.name for f in world.measures), *resolved.get("probes", {})]
+        unknown = set(scenario.model.measures) - set(names)
         if unknown:
-            known = ", ".join(f.name for f in world.measures)
+            known = ", ".join(names)
             raise ScenarioError(
                 f"{scenario.place(('measures',))}: unknown measure {sorted(unknown)[0]!r}; accepted: {known}"
             )
-        resolved: Any = cell.resolved
         build_seating(resolved, world, cell.places)
         build_interventions(resolved, world)
+        build_probes(resolved, world)
 
 
 def models_of(scenario: Scenario) -> dict[str, tuple[str, ...]]:

@@ -15,13 +15,14 @@ from pathlib import Path
 from simworld import __version__
 from simworld.errors import ContractError, SnapshotError
 from simworld.execution._course import Course
+from simworld.execution._probes import Probes
 from simworld.execution._spec import EpisodeSpec
 from simworld.kernel import Kernel
 from simworld.recording import Environment, EpisodeRecorder, Kept, Sheaf
 
 _SHARE = 20
 """So many times what a snapshot takes to write must lie between two: they cost at most a twentieth."""
-_LAYOUT = 2
+_LAYOUT = 3
 """Of what a snapshot holds: one of another layout is not unpickled."""
 _WORTH = 1.0
 """Seconds of an episode that are worth a snapshot when it is interrupted."""
@@ -34,6 +35,8 @@ class _State:
     kernel: Kernel
     to_come: int
     """Interventions that have not taken effect."""
+    probes: Probes
+    """Branches under way."""
     kept: Kept
 
 
@@ -69,7 +72,7 @@ class Snapshots:
         """
         _versions()  # found out once: that is no part of what the next one costs
         begun = time.monotonic()
-        state = _State(self._course.kernel, self._course.to_come, self.recorder.kept())
+        state = _State(self._course.kernel, self._course.to_come, self._course.probes, self.recorder.kept())
         try:
             self._write(pickle.dumps(state, protocol=pickle.HIGHEST_PROTOCOL))
         except (pickle.PicklingError, TypeError, AttributeError, ContractError, RecursionError, OSError) as error:
@@ -104,7 +107,7 @@ class Snapshots:
             except SnapshotError as error:
                 refused = str(error)
             else:
-                self._course.take_up(state.kernel, state.to_come)
+                self._course.take_up(state.kernel, state.to_come, state.probes)
                 recorder.telemetry("snapshot.tick", state.kernel.tick)
                 return recorder
         _remove(self._path)  # before the first stream is opened: it knows nothing of those that come now

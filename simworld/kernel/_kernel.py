@@ -52,6 +52,8 @@ class Kernel:
         self._held: tuple[Moment, list[Part]] | None = None
         self._started = False
         self._broker = Broker()
+        self._untouched = -1
+        """The tick of the last intervention, as long as nothing else has happened since."""
 
     @property
     def tick(self) -> int:
@@ -126,6 +128,7 @@ class Kernel:
             raise ContractError("a moment is already begun: finish it first")
         if not self._started:
             self._start()
+        self._untouched = -1
         society, on_event = self._society, self.world.on_event
         turn, heap = society.turn, society.agenda.heap
         stop = self.horizon if until is None or until > self.horizon else until
@@ -169,7 +172,8 @@ class Kernel:
         """
         self._start()
         turn = self._society.turn
-        if self._held is not None or self.closed or change.at < turn.tick or (self.moments and change.at == turn.tick):
+        untouched = self._untouched == change.at or not self.moments
+        if self._held is not None or self.closed or change.at < turn.tick or (change.at == turn.tick and not untouched):
             raise ContractError(f"an intervention at tick {change.at}: it is already tick {turn.tick}")
         if change.at != turn.tick:
             if self._society.sampled:
@@ -177,6 +181,7 @@ class Kernel:
             turn.tick = change.at
             self._society.forget()
         self._society.intervene(change)
+        self._untouched = change.at
 
     def finish(self, moment: Moment, outer: Outer | None = None) -> None:
         """Fill in outer decisions, write rows, step the world once with all actions, and extend the chain.
@@ -328,12 +333,16 @@ class Kernel:
 
     # -- copies ----------------------------------------------------------------------------------------------------
 
-    def branch(self) -> Kernel:
+    def branch(self, seed: int | None = None) -> Kernel:
         """A copy of the society as it stands, sharing chance: run it for a while and throw it away.
 
-        It carries neither recorder nor gateway: an ask in it is an error.
+        It carries neither recorder nor gateway: an ask in it is an error. With a seed, its chance is another one from
+        now on: how far two such copies part tells how much is noise.
         """
-        return copy.deepcopy(self)
+        twin = copy.deepcopy(self)
+        if seed is not None:
+            twin._society.reseed(seed)
+        return twin
 
     def __getstate__(self) -> dict[str, Any]:
         """State without what stands beside the agenda: recorder and broker."""

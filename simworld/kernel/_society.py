@@ -151,6 +151,10 @@ class Society:
         if self.recorder is not None:
             self.recorder.rewarded(role, members, amounts, decisions)
 
+    def reseed(self, seed: int) -> None:
+        """Let all chance be another from now on: for a branch."""
+        self.chance = Chance(seed)
+
     def emit(self, values: Mapping[str, float]) -> None:
         """Sample measures; see ``Turn.emit``."""
         if not self._measures.issuperset(values):

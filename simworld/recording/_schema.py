@@ -78,6 +78,7 @@ class EpisodeTables:
         seating: Mapping[str, Sequence[Group]],
         record: Mapping[str, Policy] | None = None,
         kinds: Mapping[str, pa.DataType] | None = None,
+        probes: Sequence[Field] = (),
     ) -> EpisodeTables:
         """The declaration for a world and the minds that fill its seats.
 
@@ -101,7 +102,7 @@ class EpisodeTables:
             raise ContractError(
                 f"{type(world).__name__}: tick_length and tick_unit are {clock}; accepted: number, text"
             )
-        return EpisodeTables(key, roles, tuple(world.measures), float(world.tick_length), world.tick_unit, kinds)
+        return EpisodeTables(key, roles, (*world.measures, *probes), float(world.tick_length), world.tick_unit, kinds)
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The schema of every table, by name. Raises ContractError for what cannot be a column."""

@@ -12,13 +12,13 @@ from pydantic import BaseModel, ValidationError
 
 from simworld.errors import ScenarioError
 from simworld.scenario._explain import Problem, Schema, explain, listing
-from simworld.scenario._interventions import interventions_of
+from simworld.scenario._interventions import interventions_of, probes_of
 from simworld.scenario._models import STAND_IN, Core, ModelBlock
 from simworld.scenario._registry import Category, Found, brings_minds, find, not_whole
 from simworld.scenario._yaml import Key
 
 Model = TypeVar("Model", bound=BaseModel)
-CORE = ("world", "roles", "horizon", "record", "models", "people", "interventions")
+CORE = ("world", "roles", "horizon", "record", "models", "people", "interventions", "probes")
 """Keys that determine an episode, so arms and sweeps may set them."""
 
 
@@ -135,11 +135,17 @@ class Checker:
         record = {role: _recorded(model, role) for role in [*roles, *self.brought(core, model.record, roles)]}
         made = {"horizon": model.horizon, "record": record, "roles": roles, "world": resolved[("world",)]}
         asked, problems = self._asked(model, resolved)
-        if problems or not model.interventions:
-            return (None if problems else made | asked), problems
-        changes, problems = interventions_of(self, model.interventions, core, made | asked)
-        # Models that only later minds ask are asked in the same episode.
-        return (None if problems else changes), problems
+        if problems:
+            return None, problems
+        whole = made | asked
+        if model.interventions:
+            # Models that only later minds ask are asked in the same episode.
+            changes, problems = interventions_of(self, model.interventions, core, whole)
+            whole = changes or whole
+        if model.probes and not problems:
+            probes, problems = probes_of(self, model.probes, core, made | asked)
+            whole |= {"probes": probes}
+        return (None if problems else whole), problems
 
     def brought(self, core: Mapping[str, object], names: Iterable[str], roles: Container[str]) -> list[str]:
         """Those of the names that may be roles for which the world itself brings minds: only the built world knows."""

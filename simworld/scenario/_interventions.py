@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from simworld.scenario._explain import Problem, instead, listing
-from simworld.scenario._models import InterventionBlock
+from simworld.scenario._models import InterventionBlock, ProbeBlock
 from simworld.scenario._paths import put
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def interventions_of(
     Each becomes plain data: ``at``, ``world`` (parameters), ``roles`` (whole blocks of minds by role and place) and
     ``without``.
     """
-    before = {key: value for key, value in core.items() if key != "interventions"}
+    before = {key: value for key, value in core.items() if key not in {"interventions", "probes"}}
     now, problems, made = dict(resolved), [], []
     order = sorted(range(len(blocks)), key=lambda number: blocks[number].at)
     for number in order:
@@ -57,6 +57,27 @@ def interventions_of(
     # Models and people that later minds ask are those of the same episode.
     asked = {key: {**now.get(key, {}), **resolved.get(key, {})} for key in ("models", "people")}
     return {**resolved, **{k: v for k, v in asked.items() if v}, "interventions": made}, []
+
+
+def probes_of(
+    checker: Checker, blocks: Mapping[str, ProbeBlock], core: Mapping[str, object], resolved: Mapping[str, Any]
+) -> tuple[dict[str, object], list[Problem]]:
+    """The probes of a resolved cell as plain data, by name, or what is wrong with them.
+
+    What each changes is an intervention, worked out from the scenario as it is at the beginning.
+    """
+    made: dict[str, object] = {}
+    problems: list[Problem] = []
+    for name, block in sorted(blocks.items()):
+        change = InterventionBlock(at=0, set=block.set, without=block.without)
+        found, wrong = interventions_of(checker, [change], core, resolved)
+        problems += [Problem(("probes", name, *one.key[2:]), one.message) for one in wrong]
+        if found is None:
+            continue
+        changes: Any = found["interventions"]
+        how = {"of": block.of, "every": block.every, "ticks": block.ticks, "chance": block.chance}
+        made[name] = how | {key: changes[0][key] for key in ("world", "roles", "without")}
+    return made, problems
 
 
 def _change(

@@ -257,6 +257,25 @@ class InterventionBlock(BaseModel):
     """Who leaves, by role: numbers of members, or all."""
 
 
+class ProbeBlock(BaseModel):
+    """A comparison of what is with what would be: the society is branched, and changed, and both are followed."""
+
+    model_config = _CLOSED
+
+    of: Column
+    """What is compared between them, for all members of the role: an observation, such as pedestrian.obs.position."""
+    every: Annotated[int, Field(ge=1)] | None = None
+    """Ticks from one branch to the next; one branch, at the beginning, if it is left out."""
+    ticks: Annotated[int, Field(ge=1)] | None = None
+    """For how long each is followed; to the end if it is left out."""
+    set: dict[Dotted, Value] = {}
+    """What is changed in the branch, as in an intervention."""
+    without: dict[Word, Literal["all"] | list[Annotated[int, Field(ge=0)]]] = {}
+    """Who leaves in the branch, by role: numbers of members, or all."""
+    chance: Literal["same", "other"] = "same"
+    """Whether the branch shares all chance, or what comes is drawn anew: that measures the noise."""
+
+
 class TrainBlock(BaseModel):
     """Which seats learn, and how; ``simworld train`` trains policies for them."""
 
@@ -307,6 +326,8 @@ class Core(BaseModel):
     """People whom minds ask, by the names that they use."""
     interventions: list[InterventionBlock] = []
     """Changes in the middle of an episode."""
+    probes: dict[Word, ProbeBlock] = {}
+    """Comparisons with what would be, by the name of the measure: the mean distance, over members and ticks."""
 
 
 class ScenarioFile(Core):

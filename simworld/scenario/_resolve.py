@@ -55,7 +55,7 @@ def resolve_text(scenario: Scenario) -> str:
     filled = {key: [_filled(key, value, keys) for value in grid[key]] for key in grid}
     resolved["sweep"] = {"grid": filled, **_listed(model.sweep, keys)}
     resolved["record"] = data.get("record", {}) if final is None else final["record"]
-    resolved |= {key: data[key] for key in ("models", "people", "interventions") if key in data}
+    resolved |= {key: data[key] for key in ("models", "people", "interventions", "probes") if key in data}
     resolved |= {"measures": model.measures, "watch": model.watch}
     resolved |= {key: data[key] for key in ("budget", "asking", "train") if key in data}
     resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": [c.as_data() for c in model.claims]}

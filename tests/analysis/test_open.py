@@ -222,3 +222,16 @@ def test_a_run_that_may_be_meant_is_named(run):
         open_run(run.parent / f"{run.name[:-1]}")
     with pytest.raises(OpenError, match="for patterns there is open_runs"):
         open_run(run.parent / "*")
+
+
+def test_the_newest_rows_are_whole_batches_from_the_end(run):
+    """Three members decide five times, the last decisions are open; each tick of one that goes on is a batch."""
+    episode = Episode(run, "e3", flush=True)
+    episode.recorder._flush()
+    episode.recorder._writer.close()
+    opened = open_run(run)
+    for rows, ticks in ((1, [3]), (3, [3]), (4, [2, 3]), (99, [0, 1, 2, 3])):
+        found = opened.latest("decisions.worker", "e3", ["tick", "agent"], rows)
+        assert found["tick"].to_pylist() == [tick for tick in ticks for _ in range(3)]
+    assert opened.latest("decisions.worker", "e0", ["tick"], 4).num_rows == 5 * 3 + 3
+    assert opened.latest("decisions.worker", "e9", ["tick"], 4) is None

@@ -28,7 +28,7 @@ def mannered(preferred: FloatArray, view: View) -> FloatArray:
     """Preferred velocities, shape (n, 2) in m/s, of those who take a robot in a way of their own.
 
     The surprised stand and look, the scared keep away, the curious go up to it at half their speed, the threatening
-    step in its way. To the regular it is one more person, to the impassive a thing that stands; they go on as they were.
+    step in its way. To the regular it is one more person, to the impassive a thing that stands.
     """
     robots = view.bodies[view.people :]
     moved = view.sees & (view.manner >= _SURPRISED)

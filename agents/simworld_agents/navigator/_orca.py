@@ -227,13 +227,16 @@ def _on_line(own: FloatArray, others: FloatArray, aim: FloatArray, *, outermost:
     lx, ly, lc = others
     ax, ay, top = aim
     # Places on the line are counted from its foot, the point c (-dy, dx), along d; others cut it at ``at``.
-    sine, gap = dx * ly - dy * lx, c * (dx * lx + dy * ly) - lc
+    sine, cosine = dx * ly - dy * lx, dx * lx + dy * ly
+    gap = c * cosine - lc
     at = gap / sine
     room = top * top - c * c
     half = np.sqrt(np.maximum(room, 0.0))
     upper = np.minimum(np.where(sine > PARALLEL, at, np.inf).min(axis=0, initial=np.inf), half)
     lower = np.maximum(np.where(sine < -PARALLEL, at, -np.inf).max(axis=0, initial=-np.inf), -half)
-    blocked = ((np.abs(sine) <= PARALLEL) & (gap < 0.0)).any(axis=0)
+    # Only lines in opposite directions leave nothing between them. RVO2 looks at the sign of the gap alone, so that
+    # rounding can make two lines in the same direction look as if they excluded each other.
+    blocked = ((np.abs(sine) <= PARALLEL) & (cosine < 0.0) & (gap < 0.0)).any(axis=0)
     along = ax * dx + ay * dy
     place = np.where(along > 0.0, upper, lower) if outermost else np.minimum(np.maximum(along, lower), upper)
     return np.array((place * dx - c * dy, place * dy + c * dx)), (room >= 0.0) & (lower <= upper) & ~blocked

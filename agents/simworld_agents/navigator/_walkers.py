@@ -33,6 +33,10 @@ _SKIN = 0.01
 """By so much, in metres, CrowdNav has everybody's radius larger than it is."""
 
 
+_WALL_HORIZON = 1.0
+"""Seconds for which no wall is to be run into; with more, nobody dares to go through a door at a slant."""
+
+
 class Walker(Cohort):
     """Whoever makes its way on a plaza, on foot or as a robot of any body: says which velocity it wants."""
 
@@ -121,10 +125,11 @@ class Orca(Walker):
     def steer(self, view: View) -> FloatArray:
         """The velocity nearest to the straight way that runs into nobody."""
         preferred = mannered(view.towards(), view)
-        return orca_velocity(view.velocity, preferred, view.speed, self._around(view), self.horizon, view.dt)
+        around, horizon = self._around(view)
+        return orca_velocity(view.velocity, preferred, view.speed, around, horizon, view.dt)
 
-    def _around(self, view: View) -> Neighbours:
-        """Whom to avoid: walls first, then the nearest others."""
+    def _around(self, view: View) -> tuple[Neighbours, float | FloatArray]:
+        """Whom to avoid, walls first and then the nearest others; and for how long nothing is to be run into."""
         others, there = view.nearest(self.distance, self.most)
         bodies = view.bodies[others]
         still = view.stands_still(others, np.arange(len(others))[:, None])
@@ -134,18 +139,24 @@ class Orca(Walker):
         share = np.where(still, 1.0, 0.5)
         count = len(view.walls)
         if not count:
-            return Neighbours(way, velocity, reach, there, share)
-        to_walls = from_walls(view.position, view.walls)
+            return Neighbours(way, velocity, reach, there, share), self.horizon
+        to_walls, place = from_walls(view.position, view.walls)
         own = np.broadcast_to((view.radius + _SKIN)[:, None], (len(reach), count))
-        near = (to_walls**2).sum(axis=2) < (self.horizon * view.speed + view.radius)[:, None] ** 2
-        return Neighbours(
+        away = (to_walls**2).sum(axis=2)
+        near = away < (_WALL_HORIZON * view.speed + view.radius)[:, None] ** 2
+        # An end of a wall is a disc to go round, its side is not; who touches it may slide along.
+        side = ((place > 0.0) & (place < 1.0)) | (away <= own * own)
+        horizon = np.concatenate([np.full_like(own, _WALL_HORIZON), np.full_like(reach, self.horizon)], axis=1)
+        around = Neighbours(
             np.concatenate([to_walls, way], axis=1),
             np.concatenate([np.zeros_like(to_walls), velocity], axis=1),
             np.concatenate([own, reach], axis=1),
             np.concatenate([near, there], axis=1),
             np.concatenate([np.ones_like(own), share], axis=1),
             hard=count,
+            flat=np.concatenate([side, np.zeros_like(there)], axis=1),
         )
+        return around, horizon
 
 
 class SocialForce(Walker):

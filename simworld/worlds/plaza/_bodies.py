@@ -61,15 +61,19 @@ def approach(way: FloatArray, moved: FloatArray) -> FloatArray:
     return length(way + share * moved)
 
 
-def from_walls(position: FloatArray, walls: FloatArray) -> FloatArray:
-    """From each position (n, 2) to the nearest point of each wall (w, 4): vectors of shape (n, w, 2), in m."""
+def from_walls(position: FloatArray, walls: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """From each position (n, 2) to the nearest point of each wall (w, 4).
+
+    Returns:
+        Vectors of shape (n, w, 2), in m, and where on the wall the point is, from 0 at one end to 1, shape (n, w).
+    """
     ends, others = walls[:, :2], walls[:, 2:]
     along = others - ends
     size = np.maximum((along**2).sum(axis=1), 1e-12)
     to = position[:, None] - ends
     share = np.clip((to[..., 0] * along[:, 0] + to[..., 1] * along[:, 1]) / size, 0.0, 1.0)
     vectors: FloatArray = ends + share[..., None] * along - position[:, None]
-    return vectors
+    return vectors, share
 
 
 def time_to_contact(way: FloatArray, closing: FloatArray, reach: FloatArray) -> FloatArray:

@@ -330,7 +330,7 @@ class Plaza(World):
             nearest = gaps.min(axis=1)
             touched[:, 0] = nearest < 0.0
         if len(self._walls):
-            ends = from_walls(before + velocity * self.dt, self._walls)
+            ends, _ = from_walls(before + velocity * self.dt, self._walls)
             touched[:, 1] = length(ends).min(axis=1) < self.radius
         if len(robots) > 1:
             moved = (velocity - velocity[:, None]) * self.dt

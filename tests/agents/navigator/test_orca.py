@@ -192,6 +192,18 @@ def test_two_at_the_very_same_place_go_on_as_they_please():
     assert np.array_equal(crowd.choose(), crowd.preferred)
 
 
+@given(st.tuples(metres, metres), st.tuples(speeds, speeds), st.tuples(speeds, speeds))
+@settings(deadline=None)
+def test_two_others_who_move_as_one_are_avoided_as_one(way, velocity, preferred):
+    around = [
+        Neighbours(np.full((1, k, 2), way), np.zeros((1, k, 2)), *(np.full((1, k), x) for x in (0.5, True, 0.5)))
+        for k in (1, 2)
+    ]
+    own, wish = np.array([velocity]), np.array([preferred])
+    one, two = (orca_velocity(own, wish, np.ones(1), each, 3.0, DT) for each in around)
+    assert two == pytest.approx(one, abs=1e-9)
+
+
 def test_a_person_alone_chooses_the_same_to_the_last_bit():
     crowd = Crowd(5, 50, 6.0)
     around, together = crowd.neighbours(), crowd.choose()
