@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -44,21 +45,25 @@ class TableFile:
         except (pa.ArrowInvalid, OSError) as error:
             raise OpenError(f"{self.path}: damaged ({error})") from error
 
-    def rows_of(self, episode: str, columns: Sequence[str], newest: bool) -> pa.Table | None:
-        """The rows of one episode, or only those of its last complete batch; None if there are none.
+    def rows_of(self, episode: str, columns: Sequence[str], newest: int | None) -> pa.Table | None:
+        """The rows of one episode, or at least so many of the newest, in whole batches; None if there are none.
 
         A column that other files of the table have, and this one has not, is null.
         """
-        found: list[pa.RecordBatch] = []
+        found: deque[pa.RecordBatch] = deque()
+        kept = 0
         for batch in self.batches(["episode", *columns]):
             mine = batch
             if len(self.episodes) > 1:
                 mine = batch.filter(pc.equal(batch.column(0).cast(pa.string()), episode))
             if mine.num_rows:
-                found = [mine] if newest else [*found, mine]
+                found.append(mine)
+                kept += mine.num_rows
+            while newest is not None and len(found) > 1 and kept - found[0].num_rows >= newest:
+                kept -= found.popleft().num_rows
         if not found:
             return None
-        table = pa.Table.from_batches(found).unify_dictionaries()
+        table = pa.Table.from_batches(list(found)).unify_dictionaries()
         for name in columns:
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(table.num_rows))

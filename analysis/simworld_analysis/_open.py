@@ -182,19 +182,25 @@ class Run:
         added = one_each.iloc[which.codes].set_index(frame.index)
         return frame.assign(**added).drop(columns=["episode"] if hidden else [])
 
-    def latest(self, name: str, episode: str, columns: Sequence[str]) -> pa.Table | None:
-        """The newest rows of one episode: its last complete batch. None if there is nothing yet.
+    def latest(self, name: str, episode: str, columns: Sequence[str], rows: int = 1) -> pa.Table | None:
+        """The newest rows of one episode, in their order: its last complete batch. None if there is nothing yet.
 
         Cheap enough to be called again and again while the episode goes on.
+
+        Args:
+            name: The table.
+            episode: Which episode.
+            columns: Which columns, in which order.
+            rows: At least so many, if there are: with the last batch, those before it.
 
         Raises:
             OpenError: No such table, or a damaged file.
         """
-        return self._of_episode(name, episode, columns, newest=True)
+        return self._of_episode(name, episode, columns, rows)
 
     def rows_of(self, name: str, episode: str, columns: Sequence[str]) -> pa.Table | None:
         """All rows of one episode, without reading those of others. None, and errors, as in ``latest``."""
-        return self._of_episode(name, episode, columns, newest=False)
+        return self._of_episode(name, episode, columns, None)
 
     @property
     def measures(self) -> list[str]:
@@ -280,7 +286,7 @@ class Run:
             folders["chain"] = self.path / "tape" / "chain"
         return folders
 
-    def _of_episode(self, name: str, episode: str, columns: Sequence[str], newest: bool) -> pa.Table | None:
+    def _of_episode(self, name: str, episode: str, columns: Sequence[str], rows: int | None) -> pa.Table | None:
         folder = self._folders().get(name)
         if folder is None:
             raise OpenError(f"{self.path} has no table {name!r}")
@@ -289,7 +295,7 @@ class Run:
         for path in (*own, *sorted(folder.glob("block-*.arrow")), *sorted(folder.glob("part-*.arrow"))):
             try:
                 file = reading.TableFile(path)
-                found = file.rows_of(episode, columns, newest) if episode in file.episodes else None
+                found = file.rows_of(episode, columns, rows) if episode in file.episodes else None
             except FileNotFoundError:
                 continue
             except OpenError:

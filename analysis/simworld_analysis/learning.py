@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_COLUMNS = ("training_seed", "iteration", "steps", "seed", "return")
+_MEASURE = "measure."
+
+
 @dataclass(frozen=True, slots=True)
 class Improvement:
-    """Returns on held-out seeds, before and after; interquartile means over the trainings."""
+    """Returns, or a measure, on held-out seeds, before and after; interquartile means over the trainings."""
 
     untrained: Estimate
     trained: Estimate
@@ -38,46 +42,68 @@ class Improvement:
 
 
 def evaluations(run: Run) -> pd.DataFrame:
-    """Returns on held-out seeds: one row for each training, step and seed.
+    """Returns on held-out seeds, and the scenario's measures: one row for each training, step and seed.
 
     Raises:
         OpenError: The run is no training, or nothing was evaluated yet.
     """
     if "evaluation" not in run.tables:
         raise OpenError(f"{run.path} is no training: it has no table 'evaluation'")
-    return run.table("evaluation", ["training_seed", "iteration", "steps", "seed", "return"])
+    frame = run.table("evaluation")
+    return frame[[*_COLUMNS, *(c for c in frame.columns if c.startswith(_MEASURE))]].rename(
+        columns=lambda c: c.removeprefix(_MEASURE)
+    )
 
 
-def learning_curve(run: Run) -> pd.DataFrame:
-    """The interquartile mean over the trainings, with its interval, by steps: columns steps, value, low, high, n."""
+def measured(run: Run) -> list[str]:
+    """The measures that were taken at each evaluation, besides the return. Raises OpenError as ``evaluations``."""
+    return [name for name in evaluations(run).columns if name not in _COLUMNS]
+
+
+def learning_curve(run: Run, of: str = "return") -> pd.DataFrame:
+    """The interquartile mean over the trainings, with its interval, by steps: columns steps, value, low, high, n.
+
+    ``of`` is ``return``, or one of the measures that were taken.
+
+    Raises:
+        OpenError: The run is no training, nothing was evaluated yet, or that was not measured.
+    """
     import pandas as pd  # noqa: PLC0415
 
-    frame = evaluations(run)
-    means = frame.groupby(["iteration", "training_seed"])[["steps", "return"]].mean().reset_index()
+    frame = _with(run, of)
+    means = frame.groupby(["iteration", "training_seed"])[["steps", of]].mean().reset_index()
     rows = []
     for _, own in means.groupby("iteration"):
-        e = interquartile_mean(own["return"].to_numpy())
+        e = interquartile_mean(own[of].to_numpy())
         rows.append({"steps": own["steps"].mean(), "value": e.value, "low": e.low, "high": e.high, "n": e.n})
     return pd.DataFrame(rows)
 
 
-def improvement(run: Run) -> Improvement:
-    """How much better the policies are than they were before the first update.
+def improvement(run: Run, of: str = "return") -> Improvement:
+    """How much better the policies are than they were before the first update, in return or in a measure.
 
     Raises:
         OpenError: The run is no training, or nothing was evaluated after an update.
     """
-    frame = evaluations(run)
-    before = frame[frame["iteration"] == 0].groupby("training_seed")["return"].mean()
+    frame = _with(run, of)
+    before = frame[frame["iteration"] == 0].groupby("training_seed")[of].mean()
     last = frame.groupby("training_seed")["iteration"].transform("max")
     final = frame[(frame["iteration"] == last) & (last > 0)]
-    after = final.groupby("training_seed")["return"].mean()
+    after = final.groupby("training_seed")[of].mean()
     shared = before.index.intersection(after.index)
     if not len(shared):
         raise OpenError(f"{run.path}: nothing was evaluated after an update yet")
     one, other = after[shared].to_numpy(), before[shared].to_numpy()
     found = (interquartile_mean(other), interquartile_mean(one), interquartile_mean(one - other))
     return Improvement(*found, len(shared), int(frame["steps"].max()))
+
+
+def _with(run: Run, of: str) -> pd.DataFrame:
+    frame = evaluations(run)
+    if of not in frame.columns:
+        known = ["return", *measured(run)]
+        raise OpenError(f"{run.path}: {of!r} was not measured in training; accepted: {', '.join(known)}")
+    return frame
 
 
 def curve_figure(run: Run) -> Figure:

@@ -144,15 +144,18 @@ def show_training(run: Run, as_json: bool) -> None:
 
 
 def _as_dict(run: Run) -> dict[str, object]:
-    from simworld_analysis.learning import improvement  # noqa: PLC0415
+    from simworld_analysis.learning import improvement, measured  # noqa: PLC0415
 
     told: dict[str, object] = {"run": str(run.path), "status": run.status, "policies": _policies(run)}
-    return told | (improvement(run).as_dict() if _policies(run) else {})
+    if not _policies(run):
+        return told
+    measures = {name: improvement(run, name).as_dict() for name in measured(run)}
+    return told | improvement(run).as_dict() | {"measures": measures}
 
 
 def _print(run: Run) -> None:
     from simworld.dashboard import interval, number  # noqa: PLC0415
-    from simworld_analysis.learning import curve_figure, improvement  # noqa: PLC0415
+    from simworld_analysis.learning import curve_figure, improvement, measured  # noqa: PLC0415
 
     reason = run.manifest.get("reason")
     click.echo(f"{run.manifest['scenario']} {run.status}{f': {reason}' if reason else ''}")
@@ -163,9 +166,14 @@ def _print(run: Run) -> None:
         f"{counted(found.trainings, 'training')} of {found.steps:,} decisions; return per learner on held-out seeds,"
     )
     click.echo("interquartile mean over the trainings with its 95 % interval:")
-    for what in ("untrained", "trained", "difference"):
-        e = getattr(found, what)
-        click.echo(f"  {what:<11} {number(e.value, sign=what == 'difference', like=e.half_width):>10}   {interval(e)}")
+    for of in ("return", *measured(run)):
+        found = improvement(run, of)
+        if of != "return":
+            click.echo(f"{of.replace('_', ' ')}:")
+        for what in ("untrained", "trained", "difference"):
+            e = getattr(found, what)
+            value = number(e.value, sign=what == "difference", like=e.half_width)
+            click.echo(f"  {what:<11} {value:>10}   {interval(e)}")
     picture = run.path / "learning_curve.svg"
     if not picture.exists():
         curve_figure(run).savefig(picture, metadata={"Date": None})

@@ -31,7 +31,7 @@ _LEAST: Size = (4, 2)
 _FEW = 60
 """Members up to which each is a block of dots; more would hide each other, and are one dot each."""
 _BLOCK = ((0, 0), (0, 1), (1, 0), (1, 1))
-_STEPS = 20
+_STEPS = 25
 """The frame ends at round numbers, about so many of them on the longer side."""
 
 
@@ -116,11 +116,11 @@ def _dotted(
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Dots of the whole canvas, and how each of its characters looks: 0, or odd for a trail and even for a member."""
     columns, rows = size
-    dots = np.zeros((rows * _HIGH, columns * _WIDE), dtype=np.bool_)
+    now, before = np.zeros((2, rows * _HIGH, columns * _WIDE), dtype=np.bool_)
     looks = np.zeros((rows, columns), dtype=np.int64)
     # The fewest last: one robot is not to be lost in a crowd.
     order = sorted(range(len(tracks)), key=lambda place: -len(tracks[place].now))
-    for trail in (True, False):
+    for trail, dots in ((True, before), (False, now)):
         for place in order:
             track = tracks[place]
             at = _places(track.trail if trail else track.now, corner, scale)
@@ -129,7 +129,9 @@ def _dotted(
                 at = (np.minimum(at, np.array(dots.shape) - 2)[:, None] + np.array(_BLOCK)).reshape(-1, 2)
             dots[at[:, 0], at[:, 1]] = True
             looks[at[:, 0] // _HIGH, at[:, 1] // _WIDE] = 2 * place + (1 if trail else 2)
-    return dots, looks
+    # What is bright are members alone.
+    bright = ((looks > 0) & (looks % 2 == 0)).repeat(_HIGH, axis=0).repeat(_WIDE, axis=1)
+    return np.where(bright, now, before), looks
 
 
 def _places(points: Points, corner: Points, scale: float) -> npt.NDArray[np.int64]:

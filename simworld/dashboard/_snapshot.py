@@ -251,9 +251,10 @@ def _histogram(column: _Column) -> Histogram | None:
 
 def _bars(column: _Column) -> Bars | None:
     name, size = column.field.name, column.field.type
-    # Another vector of the same length says what the entries are: the edges of brackets, for example.
+    # Another vector of the same length says what the entries are: the edges of brackets, for example, but no place.
     seen = f"obs.{name.partition('.')[2]}"
-    others = [f.name for f in column.run.schema(column.table) if f.type == size and f.name.startswith("obs.")]
+    vectors = [f for f in column.run.schema(column.table) if f.type == size and f.name.startswith("obs.")]
+    others = [f.name for f in vectors if not is_position(f)]
     about = [other for other in others if other not in (seen, name)][:1]
     rows = column.rows(*about)
     if not rows:

@@ -19,6 +19,8 @@ Points: TypeAlias = npt.NDArray[np.float64]
 
 TRAIL = 20
 """Positions of a member that are shown: where it is now, and those before."""
+_MOST_TRAIL = 3_000
+"""Positions of before, of all members of a role: more would leave nothing to see, so trails of many are shorter."""
 _MOST_ROWS = 200_000
 """Decisions of a role that are read: with ten thousand members, these are twenty positions of each."""
 
@@ -100,7 +102,8 @@ def _track(name: str, rows: Any, places: Points, newest: int) -> Track:
     # Who has left earlier than now is not there any more; where the episode is over, all are shown as they ended.
     gone = rows["end"].is_valid().to_numpy()[order[last]] & (ticks[order[last]] < newest)
     age = np.repeat(last, counts) - np.arange(len(order))
-    before = (age > 0) & (age < TRAIL) & ~np.repeat(gone, counts)
+    length = min(TRAIL, 1 + _MOST_TRAIL // max(1, int((~gone).sum())))
+    before = (age > 0) & (age < length) & ~np.repeat(gone, counts)
     return Track(name, _finite(places[order[last[~gone]]]), _finite(places[order[before]]))
 
 

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 import pyarrow as pa
 
+from simworld.kernel import Field
+
 Row: TypeAlias = Mapping[str, float | int | str]
 
 
@@ -41,12 +43,19 @@ SCHEMAS = {
 }
 
 
+def _longer(schema: pa.Schema, more: Sequence[pa.Field]) -> pa.Schema:
+    """A schema with further columns."""
+    return pa.schema([*schema, *more], metadata=schema.metadata)
+
+
 class Metrics:
     """The tables of one training: rows are appended as they come, and kept from an earlier process up to a point."""
 
-    def __init__(self, run: Path, training: str, until: int) -> None:
+    def __init__(self, run: Path, training: str, until: int, measures: Sequence[Field] = ()) -> None:
         self._streams = {}
-        for name, schema in SCHEMAS.items():
+        more = [_field(f"measure.{f.name}", pa.float64(), f.unit, f.meaning) for f in measures]
+        self._schemas = SCHEMAS | {"evaluation": _longer(SCHEMAS["evaluation"], more)}
+        for name, schema in self._schemas.items():
             path = run / "tables" / name / f"{training}.arrows"
             path.parent.mkdir(exist_ok=True)
             kept = [row for row in read_rows(path) if int(row["iteration"]) <= until]
@@ -60,7 +69,7 @@ class Metrics:
 
     def add(self, table: str, rows: Sequence[Row]) -> None:
         """Append rows, readable at once."""
-        self._streams[table].write_batch(pa.RecordBatch.from_pylist([dict(r) for r in rows], SCHEMAS[table]))
+        self._streams[table].write_batch(pa.RecordBatch.from_pylist([dict(r) for r in rows], self._schemas[table]))
 
     def close(self) -> None:
         """End the streams."""

@@ -68,6 +68,8 @@ class _Ear(Silent):
         self.ended: dict[tuple[str, int], tuple[str, Mapping[str, Array], int]] = {}
         """How a record ended, what was seen then, and at which place in it."""
         self.joined_now: list[tuple[str, int]] = []
+        self.samples: dict[str, list[float]] | None = None
+        """Samples of the world's measures, by name; None: nobody wants them."""
 
     def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:  # noqa: ARG002
         """Somebody new."""
@@ -80,6 +82,12 @@ class _Ear(Silent):
         """Add up: members are distinct."""
         if role in self.earned:
             self.earned[role][members] += amounts
+
+    def sampled(self, tick: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+        """Keep them, if somebody wants them."""
+        if self.samples is not None:
+            for name, value in values.items():
+                self.samples.setdefault(name, []).append(value)
 
     def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:  # noqa: ARG002
         """The record ends."""
@@ -114,6 +122,7 @@ class Stage:
         """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
         stage = Stage(part)
         stage.kernel, stage.ear, stage._changes = kernel, _Ear(part.roles), deque(changes)
+        stage.ear.samples = {}
         kernel.attach(stage.ear, stage._broker(seed))
         if stage._next() is not None:
             raise ContractError("a learner has no mind")
@@ -145,6 +154,16 @@ class Stage:
         places = [place for name, place in self.part.outer if name == role]
         own = np.isin(roster.group[: roster.count], places)
         return [int(m) for m in np.flatnonzero(own)]
+
+    def measured(self, names: Sequence[str]) -> dict[str, float]:
+        """The episode's numbers of these measures, once it is over: the mean of a flow, else the last sample."""
+        flows = {f.name for f in self.kernel.world.measures if f.flow}
+        samples = self.ear.samples or {}
+        return {
+            name: float(np.mean(own)) if name in flows else own[-1]
+            for name in names
+            if (own := samples.get(name, [float("nan")]))
+        }
 
     def endings(self) -> list[tuple[str, int, str, Mapping[str, Array]]]:
         """Whose records have ended since this was asked last: role, member, how, and what was seen then (n = 1)."""

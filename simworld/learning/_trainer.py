@@ -84,7 +84,10 @@ class _Trainer:
         self._algo = self._built()
         if self._before is not None:
             self._algo.restore_from_path(str(self._checkpoint))
-        self._metrics = Metrics(job.run, job.name, -1 if self._before is None else self._before[0])
+        # Probes are beside an episode: learning does without them.
+        shown = [f for f in self._stage.kernel.world.measures if f.name in scenario.model.measures]
+        self._measures = [f.name for f in shown]
+        self._metrics = Metrics(job.run, job.name, -1 if self._before is None else self._before[0], shown)
         self._begun = time.monotonic()
 
     def train(self) -> str:
@@ -127,8 +130,9 @@ class _Trainer:
         """Play the scenario's own seeds with what was learned, in the kernel and without RLlib."""
         rows = []
         for seed in self._seeds:
-            value = _played(self._part, networks, seed)
-            rows.append(self._row(iteration, steps) | {"seed": seed, "return": value})
+            stage = _played(self._part, networks, seed)
+            told = {f"measure.{name}": value for name, value in stage.measured(self._measures).items()}
+            rows.append(self._row(iteration, steps) | {"seed": seed, "return": _earned(stage)} | told)
         self._metrics.add("evaluation", rows)
 
     def networks(self, iteration: int, steps: int) -> dict[str, Network]:
@@ -278,17 +282,21 @@ def _masking(masked: bool) -> dict[str, Any]:
     return {"module_class": ActionMaskingTorchRLModule}
 
 
-def _played(part: Part, networks: Mapping[str, Network], seed: int) -> float:
-    """What a learner earns in an episode in which all of them do what their networks find best."""
+def _played(part: Part, networks: Mapping[str, Network], seed: int) -> Stage:
+    """An episode in which all learners do what their networks find best, at its end."""
     world, seating, changes = part.society()
     for role, place in part.outer:
         groups = list(seating[role])
         mind = NetworkMind(networks[role]) if role in networks else _Each(networks)
         groups[place] = Group(mind, groups[place].count, "policy")
         seating[role] = groups
-    stage = Stage.inside(part, Kernel(world, seating, seed, part.cell.horizon), changes, seed)
+    return Stage.inside(part, Kernel(world, seating, seed, part.cell.horizon), changes, seed)
+
+
+def _earned(stage: Stage) -> float:
+    """What a learner earned in an episode: the mean over all of them."""
     total, count = 0.0, 0
-    for role in part.roles:
+    for role in stage.part.roles:
         members = stage.members(role)
         total += float(stage.ear.earned[role][members].sum())
         count += len(members)

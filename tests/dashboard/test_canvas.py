@@ -13,7 +13,7 @@ from simworld.dashboard import View, render_view
 from simworld.dashboard._canvas import COLOURS, braille, draw_map
 from simworld.dashboard._live import Progress
 from simworld.dashboard._snapshot import Episode, Label, read_episode, watched
-from simworld.dashboard._tracks import Map, Track, positions
+from simworld.dashboard._tracks import Map, Track, _track, positions
 from simworld.execution import Order, execute
 from simworld.scenario import load
 from simworld_analysis import open_run
@@ -98,6 +98,7 @@ def test_of_a_character_that_several_share_the_rarest_has_the_colour_and_a_crowd
     assert list(styles.values()).count(f"bold {COLOURS[0]}") in (1, 2, 4)
     assert f"bold {COLOURS[1]}" in styles.values()
     assert f"dim {COLOURS[0]}" not in styles.values()  # members lie over trails
+    assert drawn(mapped(track("walker", crowd), track("robot", [(5, 5)])), (80, 40))[:-1] == drawn(shown, (80, 40))[:-1]
     dots = sum((ord(c) - 0x2800).bit_count() for line in drawn(shown, (80, 40)) for c in line if "⠀" < c <= "⣿")
     assert len(crowd) < dots <= len(crowd) + 4
 
@@ -107,6 +108,17 @@ def test_it_keeps_to_its_size_or_to_the_least_that_can_be_read(size):
     lines = drawn(mapped(track("walker", [(-120, 0), (950, 333)])), size)
     assert len(lines) <= max(size[1], 5)
     assert max(len(line) for line in lines[:-2]) <= max(size[0], 4 + 4)
+
+
+def test_trails_of_many_are_shorter():
+    """Three thousand positions in all, and none of a crowd of more."""
+    for members, length in ((10, 19), (300, 10), (4000, 0)):
+        ticks, agents = np.repeat(np.arange(30), members), np.tile(np.arange(members), 30)
+        places = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(60 * members)), 2)
+        place = pa.field("obs.position", places.type, metadata={"unit": "m"})
+        rows = pa.table({"tick": ticks, "agent": agents, "end": pa.nulls(30 * members, pa.string())})
+        found = _track("walker", rows.append_column(place, places), positions(pa.chunked_array([places])), 29)
+        assert (len(found.now), len(found.trail)) == (members, length * members)
 
 
 def test_vectors_that_are_not_there_are_nan():
@@ -138,6 +150,7 @@ def test_all_roles_share_one_map_with_those_who_are_there(run):
     watch = ["pedestrian.obs.position", "robot.act.velocity", "robot.obs.position", "pedestrian.obs.nothing"]
     shown, other = read_episode(run, label, ["success"], watch).panels
     assert (shown.column, other.column) == ("obs.position", "robot.act.velocity")
+    assert other.labels == ("0", "1")  # where it is does not say what the parts of its velocity are
     people, robot = shown.tracks
     rows = run.table("decisions.pedestrian", ["tick", "agent", "end", "obs.position"])
     rows = rows[rows["agent"].isin(rows[rows["tick"] == rows["tick"].max()]["agent"])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from simworld_agents.navigator._planner import Costs, Planner
 from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
 
-__all__ = ["Orca", "SocialForce", "Still", "Straight", "Walker"]
+__all__ = ["Costs", "Orca", "Planner", "SocialForce", "Still", "Straight", "Walker"]

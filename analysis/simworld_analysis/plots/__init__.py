@@ -12,8 +12,10 @@ from simworld_analysis.plots._data import Bands, bands
 from simworld_analysis.plots._distribution import distribution
 from simworld_analysis.plots._network import network
 from simworld_analysis.plots._over_time import column_over_time, over_time
+from simworld_analysis.plots._paths import position_column
 from simworld_analysis.plots._style import MOST_VARIANTS, plain_figure
 from simworld_analysis.plots._svg import figure_svg
+from simworld_analysis.plots._trajectories import trajectories
 
 __all__ = [
     "MOST_VARIANTS",
@@ -29,4 +31,6 @@ __all__ = [
     "network",
     "over_time",
     "plain_figure",
+    "position_column",
+    "trajectories",
 ]

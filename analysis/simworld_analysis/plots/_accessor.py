@@ -41,6 +41,14 @@ class Plots:
 
         return network(self._run, role, action, episode)
 
+    def trajectories(
+        self, seed: int | None = None, arms: Sequence[str] | None = None, column: str = "obs.position"
+    ) -> Figure:
+        """Where members went, arm beside arm. Errors as in ``simworld_analysis.plots.trajectories``."""
+        from simworld_analysis.plots._trajectories import trajectories  # noqa: PLC0415
+
+        return trajectories(self._run, seed, arms, column)
+
     def claims(self) -> Figure:
         """The run's claims with their intervals. Errors as in ``simworld_analysis.plots.intervals``."""
         from simworld_analysis.claims import run_claims  # noqa: PLC0415

@@ -18,6 +18,7 @@ from simworld_analysis.report._methods import Methods, methods_of
 from simworld_analysis.report._networks import Networks, networks_of
 from simworld_analysis.report._parameters import Parameters, parameters_of
 from simworld_analysis.report._results import Picture, Results, claims_picture, results_of
+from simworld_analysis.report._trajectories import Trajectories, trajectories_of
 from simworld_analysis.report._words import count, number, plain, without_paths
 
 _TEMPLATE = "report.html.j2"
@@ -52,6 +53,7 @@ class Page:
     claims: Claims
     claims_picture: Picture | None
     results: Results
+    trajectories: Trajectories | None
     networks: Networks
     happened: Happened
     methods: Methods
@@ -133,6 +135,9 @@ def page_of(run: Run) -> Page:
     done = happened(run, manifest)
     stand_ins = {variant.name: variant.stand_in for variant in done.variants}
     claims = claims_of(run, stand_ins)
+    paths = trajectories_of(run)
+    drawn = paths.column if paths else ""
+    watched = [name for name in _texts(manifest, "watch") if not drawn or name.partition(".")[2] != drawn]
     codebook = run.codebook()
     codebook["type"] = codebook["type"].map(_type)
     return Page(
@@ -145,7 +150,8 @@ def page_of(run: Run) -> Page:
         tiles=tuple(_tiles(manifest, done, claims)),
         claims=claims,
         claims_picture=claims_picture(claims),
-        results=results_of(run, _texts(manifest, "measures"), stand_ins, _texts(manifest, "watch")),
+        results=results_of(run, _texts(manifest, "measures"), stand_ins, watched),
+        trajectories=paths,
         networks=networks_of(run, done.variants),
         happened=done,
         methods=methods_of(run, manifest, scenario, done, codebook),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simworld.worlds.plaza._bodies import approach, from_walls, length, time_to_contact
+from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
 from simworld.worlds.plaza._scenes import FloatArray, Scene, SceneName, Ways
 from simworld.worlds.plaza._world import Manner, Plaza, Rewards
@@ -20,6 +20,7 @@ __all__ = [
     "SceneName",
     "Ways",
     "approach",
+    "driven",
     "from_walls",
     "length",
     "time_to_contact",
