@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from simworld_agents.navigator._asked import LlmRobot, PersonRobot
 from simworld_agents.navigator._planner import Costs, Planner
 from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
 
-__all__ = ["Costs", "Orca", "Planner", "SocialForce", "Still", "Straight", "Walker"]
+__all__ = ["Costs", "LlmRobot", "Orca", "PersonRobot", "Planner", "SocialForce", "Still", "Straight", "Walker"]

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from simworld.kernel import Array, Seats
+from simworld.kernel import Array, Role, Seats
 from simworld.worlds.plaza import MANNERS, FloatArray, length
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -145,19 +145,18 @@ class View:
         return np.where(beyond, self.own[:, None], found)
 
 
-def moves(velocity: FloatArray, seen: Mapping[str, Array], seats: Seats) -> dict[str, Array]:
-    """The action that brings about a velocity, as far as the body can.
+def moved(velocity: FloatArray, heading: FloatArray, dt: float, role: Role) -> dict[str, Array]:
+    """The action that brings about velocities of shape (n, 2), as far as the bodies of a role can.
 
     A unicycle turns towards it as fast as it can, and drives by as much as it faces there.
     """
-    fields = {f.name: f for f in seats.role.act}
+    fields = {f.name: f for f in role.act}
     if "velocity" in fields:
         field = fields["velocity"]
         return {"velocity": np.clip(velocity, field.low, field.high)}
-    aim = np.arctan2(velocity[:, 1], velocity[:, 0]) - seen["heading"]
-    error = np.pi - np.mod(np.pi - aim, 2.0 * np.pi)
+    error = np.arctan2(velocity[:, 1], velocity[:, 0]) - heading
+    error = np.pi - np.mod(np.pi - error, 2.0 * np.pi)
     speed = length(velocity)
-    turn = fields["turn"]
-    most = float(turn.high or 0.0)
+    most = float(fields["turn"].high or 0.0)
     forward = np.clip(speed * np.cos(error), 0.0, fields["forward"].high)
-    return {"forward": forward, "turn": np.where(speed > 0.0, np.clip(error / float(seen["dt"]), -most, most), 0.0)}
+    return {"forward": forward, "turn": np.where(speed > 0.0, np.clip(error / dt, -most, most), 0.0)}

@@ -27,7 +27,7 @@ from simworld_agents.navigator._forces import (
 )
 from simworld_agents.navigator._manners import mannered
 from simworld_agents.navigator._orca import Neighbours, orca_velocity
-from simworld_agents.navigator._seeing import View, moves
+from simworld_agents.navigator._seeing import View, moved
 
 _SKIN = 0.01
 """By so much, in metres, CrowdNav has everybody's radius larger than it is."""
@@ -69,7 +69,8 @@ class Walker(Cohort):
         wanted = self.steer(View.of(seen, seats))
         if self.noise:
             wanted = wanted + self.noise * seats.draw("noise", "normal", (2,))
-        return moves(wanted, seen, seats)
+        heading = seen["heading"] if "heading" in seen else np.zeros(len(wanted))
+        return moved(wanted, heading, float(seen["dt"]), seats.role)
 
 
 class Straight(Walker):

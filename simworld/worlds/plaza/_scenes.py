@@ -17,6 +17,8 @@ SceneName: TypeAlias = Literal["circle", "square", "corridor", "doorway", "inter
 
 TRIES = 64
 """So many places are drawn for everybody; the first that is free is taken."""
+_PATIENCE = 10_000
+"""So many places are drawn for somebody in CrowdNav's test cases before the circle is taken to be full."""
 _FREEDOM = 0.5
 """Half the side of the square, in metres at 1 m/s, in which a start on the circle is displaced (CrowdNav)."""
 
@@ -216,16 +218,23 @@ def crowdnav(seed: int, people: int, size: float, before: Ways, gap: float) -> W
 
     Its generator of random numbers is numpy's of old, its draws are an angle and a displacement in x and y, again and
     again until the place is free of starts and of goals (Chen et al. 2019, ``generate_circle_crossing_human``).
+
+    Raises:
+        ValueError: The circle is full; CrowdNav would draw for ever.
     """
     chance = np.random.RandomState(seed % 2**32)
     starts, goals = [*before.start], [*before.goal]
     for _ in range(people):
-        while True:
+        for _ in range(_PATIENCE):
             angle = chance.random_sample() * math.pi * 2.0
             noise = [(chance.random_sample() - 0.5) * 2.0 * _FREEDOM for _ in range(2)]
             start = np.array([size * math.cos(angle) + noise[0], size * math.sin(angle) + noise[1]])
             if all(math.hypot(*(start - other)) >= gap for other in (*starts, *goals)):
                 break
+        else:
+            raise ValueError(
+                f"places: crowdnav: the circle is full; accepted: fewer people than {people}, or more size"
+            )
         starts.append(start)
         goals.append(-start)
     known = len(before.start)

@@ -134,6 +134,8 @@ class Plaza(World):
         self._way = self._placed(turn, people, way)
         self._goal = self._way.goal.copy()
         self._position, self._velocity = self._way.start.copy(), np.zeros((people, 2))
+        self._now: dict[str, Array] = {}
+        """What everybody sees, until something changes."""
         self._here, self._next = np.zeros(people, dtype=np.bool_), 0
         self._robots_in(turn, way)
         if self.arrivals and people:
@@ -176,6 +178,7 @@ class Plaza(World):
         self._people_in(turn, payload)
 
     def _people_in(self, turn: Turn, count: int) -> None:
+        self._now = {}
         who = np.arange(self._next, self._next + count)
         self._next += count
         manners = np.array([MANNERS[m] for m in self._manner[who]], dtype=object)
@@ -185,6 +188,7 @@ class Plaza(World):
 
     def _robots_in(self, turn: Turn, way: Ways) -> None:
         here = turn.join("robot", len(way.start))
+        self._now = {}
         self._robot_here[here] = True
         self._tally.seated[here] = True
         turn.wake("robot", here, turn.tick)
@@ -193,15 +197,10 @@ class Plaza(World):
 
     def observe(self, role: str, members: Members) -> Mapping[str, Array]:
         """Where everybody is, and how it moved."""
-        shared = {
-            "people": self._bodies(self._position, self._velocity, self._here),
-            "robots": self._bodies(self._robot_position, self._robot_velocity, self._robot_here),
-            "walls": self._walls.copy(),
-            "dt": np.array(self.dt),
-        }
+        shared = self._now or self._all_there()
         if role == "pedestrian":
             if not self.visible:
-                shared["robots"][:] = np.nan
+                shared = shared | {"robots": np.full_like(shared["robots"], np.nan)}
             return {
                 "position": self._position[members],
                 "velocity": self._velocity[members],
@@ -225,6 +224,16 @@ class Plaza(World):
             **shared,
         }
 
+    def _all_there(self) -> dict[str, Array]:
+        """What is the same for everybody, put together once for all who look at the same state."""
+        self._now = {
+            "people": self._bodies(self._position, self._velocity, self._here),
+            "robots": self._bodies(self._robot_position, self._robot_velocity, self._robot_here),
+            "walls": self._walls.copy(),
+            "dt": np.array(self.dt),
+        }
+        return self._now
+
     def _bodies(self, position: FloatArray, velocity: FloatArray, here: Array) -> FloatArray:
         """Rows of x, y, vx, vy, radius; nan for those who are not there."""
         bodies = np.empty((len(position), 5))
@@ -247,6 +256,7 @@ class Plaza(World):
 
     def step(self, moment: Moment, turn: Turn) -> None:
         """Everybody moves; robots are judged; who has arrived stays, leaves or turns back."""
+        self._now = {}
         people, robots = turn.members("pedestrian"), turn.members("robot")
         velocity = self._wanted(moment, people)
         if len(robots):
@@ -280,7 +290,7 @@ class Plaza(World):
         velocity = self._steer(moment, robots)
         after = before + velocity * self.dt
         touched, nearest = self._contacts(before, velocity, robots)
-        late = self.time_limit is not None and turn.tick * self.dt >= self.time_limit
+        late = self.time_limit is not None and turn.tick * self.dt > self.time_limit - 1e-9
         if late:
             touched[:] = False
         hit = touched.any(axis=1)
@@ -380,6 +390,7 @@ class Plaza(World):
 
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
         """They are not there any more; robots that were taken out are not judged."""
+        self._now = {}
         if role == "robot":
             self._robot_here[members] = False
             self._tally.seated[members] = False

@@ -78,7 +78,9 @@ def crossings(before, after, walls):
     """How many steps go through a wall."""
 
     def side(a, b, c):
-        return np.sign((b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0]))
+        return np.sign(
+            (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+        )
 
     found = 0
     for wall in walls:
@@ -110,9 +112,40 @@ def test_with_orca_everybody_comes_through_and_touches_nobody_and_nothing(scene)
     for arrived, at, walls in through(scene, Orca(), 0.25, 140, people=5):
         assert arrived.all()
         assert min(length(from_walls(now, walls)[0]).min() for now in at) >= 0.3
-        apart = length(at[:, :, None] - at[:, None])
-        apart[:, np.arange(5), np.arange(5)] = np.inf
-        assert apart.min() >= 0.6
+        assert closest(at) >= 0.6
+
+
+def rvo2_walks(start, goal, walls, ticks):
+    """The same people in one simulator of RVO2, (ticks, people, 2)."""
+    pyrvo = pytest.importorskip("pyrvo", reason="pyrvo, which wraps RVO2, is not installed here")
+    sim, found = pyrvo.RVOSimulator(0.25, 10.0, 10, 5.0, 1.0, 0.31, 1.0), []
+    for place in start:
+        sim.add_agent(tuple(place), 10.0, 10, 5.0, 1.0, 0.31, 1.0, (0.0, 0.0))
+    for wall in walls:
+        sim.add_obstacle([tuple(wall[:2]), tuple(wall[2:])])
+    sim.process_obstacles()
+    for _ in range(ticks):
+        found.append([sim.get_agent_position(i).to_tuple() for i in range(len(start))])
+        offset = goal - found[-1]
+        for i, wish in enumerate(offset / np.maximum(length(offset), 1.0)[:, None]):
+            sim.set_agent_pref_velocity(i, tuple(wish))
+        sim.do_step()
+    return np.array(found)
+
+
+def closest(at):
+    """How near two of them ever come."""
+    apart = length(at[:, :, None] - at[:, None])
+    apart[:, np.arange(at.shape[1]), np.arange(at.shape[1])] = np.inf
+    return apart.min()
+
+
+@pytest.mark.parametrize(("scene", "seed"), [("corridor", 1), ("corridor", 3), ("intersection", 0), ("doorway", 1)])
+def test_where_it_is_too_narrow_they_touch_as_much_as_in_rvo2(scene, seed):
+    at, goal, walls = walked(Plaza(scene=scene, **SCENES[scene]), Orca(), horizon=120, seed=seed)
+    others = rvo2_walks(at[0], goal, walls, 120)
+    assert closest(at) == pytest.approx(closest(others), abs=0.02)
+    assert np.array_equal(length(at[-1] - goal) < 1.0, length(others[-1] - goal) < 1.0)
 
 
 @pytest.mark.parametrize("mind", [Orca(), *(SocialForce(law) for law in LAWS)], ids=["orca", *LAWS])

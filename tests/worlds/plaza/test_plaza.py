@@ -93,6 +93,11 @@ def test_time_that_is_up_comes_before_contact_and_contact_before_arrival(person,
     assert heard.rewards[-1] == ("robot", 0, paid)
 
 
+def test_time_is_up_in_the_tick_that_begins_then_also_where_seconds_are_no_round_numbers():
+    # 3 times 0.3 is a little less than 0.9.
+    assert fate(walked([], STAY, dt=0.3, time_limit=0.9)) == ("timeout", 3)
+
+
 def test_who_is_passed_within_a_tick_is_touched():
     """Two metres in one tick, past somebody who is 1.12 m away before and after."""
     fast = Script((0.0, 8.0))

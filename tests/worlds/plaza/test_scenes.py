@@ -187,6 +187,11 @@ def test_who_finds_no_free_place_takes_one_that_is_not():
     assert least_distance(people["position"]) < 0.8
 
 
+def test_crowdnavs_circle_can_be_full():
+    with pytest.raises(ValueError, match="the circle is full; accepted: fewer people than 60, or more size"):
+        begun(Plaza(places="crowdnav"), people=60, robots=1, seed=1000)
+
+
 def test_speeds_differ_as_much_as_they_are_told_to_and_no_more():
     people, _ = begun(Plaza(scene="open", size=60.0, speed=1.3, speed_spread=0.26), people=500)
     assert people["speed"].mean() == pytest.approx(1.3, abs=0.05)
