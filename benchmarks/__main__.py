@@ -18,6 +18,7 @@ MODULES = (
     "bench_tournament",
     "bench_crowd",
     "bench_hosts",
+    "bench_plaza",
     "bench_scale",
     "bench_asks",
     "bench_analysis",

@@ -1,6 +1,7 @@
 """A plaza: social forces and ORCA against the usual libraries, ten thousand people, branches, and its environment.
 
-``python -m benchmarks.bench_plaza --profile env`` (or ``forces``, ``tenk``, ``orca``, ``branch``) tells where time goes.
+``python -m benchmarks.bench_plaza env --profile`` tells where the time of a part goes; the others are ``forces``,
+``tenk``, ``orca`` and ``branch``.
 """
 
 from __future__ import annotations

@@ -17,6 +17,8 @@ _SHY = 1.0
 """Metres over which the wish to be away from a robot falls by a factor e."""
 _BESIDE = 1.5
 """So near, in metres, the curious come."""
+_STANDS = 0.05
+"""Slower than this, in m/s, a robot stands."""
 _AHEAD = 1.0
 """So far ahead of a robot, in metres, the threatening step in its way."""
 _SURPRISED, _SCARED, _CURIOUS, _THREATENING = (
@@ -46,12 +48,15 @@ def mannered(preferred: FloatArray, view: View) -> FloatArray:
     way, speed = np.where(moved[:, None], way, 0.0), view.speed
     toward = way / np.maximum(far, 1e-9)[:, None]
     pace = length(np.where(moved[:, None], robot[:, 2:4], 0.0))
-    ahead = way + _AHEAD * robot[:, 2:4] / np.maximum(pace, 1e-9)[:, None]
+    velocity = np.where(moved[:, None], robot[:, 2:4], 0.0)
+    # Kept up with, and never walked into: where it stands, they stand before it.
+    ahead = way + _AHEAD * velocity / np.maximum(pace, 1e-9)[:, None]
+    ahead = np.where((pace > _STANDS)[:, None], velocity + ahead, (far - _AHEAD)[:, None] * toward)
     wishes = {
         _SURPRISED: np.zeros_like(preferred),
         _SCARED: preferred - (2.0 * speed * np.exp(-far / _SHY))[:, None] * toward,
         _CURIOUS: np.where(far > _BESIDE, 0.5 * speed, 0.0)[:, None] * toward,
-        _THREATENING: ahead * speed[:, None],
+        _THREATENING: ahead,
     }
     chosen = preferred
     for manner, wish in wishes.items():

@@ -19,6 +19,8 @@ BoolArray: TypeAlias = npt.NDArray[np.bool_]
 
 _CROWD = 64
 """Among so many people a tree finds neighbours sooner than a table of all distances."""
+_TIED = 3
+"""So many more candidates than are wanted: of those that are equally far, the same are left out in table and tree."""
 _IMPASSIVE = MANNERS.index("impassive")
 
 
@@ -116,7 +118,10 @@ class View:
         from scipy.spatial import cKDTree  # noqa: PLC0415  only for crowds
 
         there = np.flatnonzero(~np.isnan(self.bodies[:, 0]))
-        close = there[cKDTree(self.bodies[there, :2]).query_pairs(within, output_type="ndarray")]
+        found = there[cKDTree(self.bodies[there, :2]).query_pairs(within, output_type="ndarray")]
+        apart = self.bodies[found[:, 0], :2] - self.bodies[found[:, 1], :2]
+        # The tree counts in those at that very distance, the table does not.
+        close = found[apart[:, 0] ** 2 + apart[:, 1] ** 2 < within * within]
         n = len(self.bodies)
         keys = np.concatenate([place[close[:, 0]] * n + close[:, 1], place[close[:, 1]] * n + close[:, 0]])
         keys.sort()
@@ -136,13 +141,14 @@ class View:
         there = np.flatnonzero(~np.isnan(self.bodies[: self.people, 0]))
         if not len(there):
             return np.zeros((len(self.position), 0), dtype=np.int64)
-        count = min(most + 1, len(there))
+        count = min(most + 1 + _TIED, len(there))
         _, places = cKDTree(self.bodies[there, :2]).query(self.position, k=count, distance_upper_bound=within)
         places = np.asarray(places).reshape(len(self.position), count)
         # Where there are fewer, the tree gives a place beyond the last: the own row stands in, which is nobody.
         beyond = places == len(there)
         found = there[np.where(beyond, 0, places)]
-        return np.where(beyond, self.own[:, None], found)
+        # In the order of their rows: of two that are equally far the same one comes first, as in the table.
+        return np.sort(np.where(beyond, self.own[:, None], found), axis=1)
 
 
 def moved(velocity: FloatArray, heading: FloatArray, dt: float, role: Role) -> dict[str, Array]:

@@ -90,9 +90,9 @@ class Tally:
     def moved(self, who: Members, velocity: FloatArray, gap: FloatArray, soonest: FloatArray) -> None:
         """A tick is over: how these robots moved, how near a person is now, and how soon they would touch."""
         dt = self.dt
-        # The tick in which a robot sets out from rest is no jerk of its own making: two are needed for one.
+        # That a robot sets out from rest is no jerk of its own making.
         acceleration = (velocity - self._velocity[who]) / dt
-        known = self.elapsed[who] > 0.0
+        known = self.elapsed[who] > 1.5 * dt
         self._jerk[who] += np.where(known, length(acceleration - self._acceleration[who]) / dt, 0.0)
         self._jerks[who] += known
         self._velocity[who], self._acceleration[who] = velocity, acceleration

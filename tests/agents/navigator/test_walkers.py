@@ -228,8 +228,8 @@ def test_the_curious_go_up_to_it_at_half_their_speed():
 
 def test_the_threatening_step_in_its_way():
     at, does, robot = met("threatening", (1.5, -2.0), (0.0, 0.5), ticks=20)
-    # To one metre ahead of where it drives: as fast as they can, and within a second of it more slowly.
-    way = (robot + np.array([0.0, 1.0]) - at)[1:]
+    # To one metre ahead of where it drives, keeping up with it: as fast as they can, and near it more slowly.
+    way = (robot + np.array([0.0, 1.0]) - at)[1:] + np.array([0.0, 0.5])
     assert does[1:] == pytest.approx(way / np.maximum(length(way), 1.0)[:, None])
     assert np.abs(at[-1, 0]) < 0.1
     assert at[-1, 1] > robot[-1, 1] + 0.3
@@ -251,6 +251,12 @@ def test_with_orca_the_impassive_do_all_of_the_avoiding_themselves():
     aside = {manner: met(manner, (2.5, -3.9), (0.0, 0.0), Orca(), ticks=2)[1][1, 1] for manner in MANNERS[:2]}
     # Nearly twice the half that others take on: a velocity also has to be no faster than one likes to walk.
     assert aside["impassive"] > 1.5 * aside["regular"] > 0.0
+
+
+def test_the_threatening_stop_before_a_robot_that_stands():
+    at, _, robot = met("threatening", (1.5, -2.0), (0.0, 0.0), ticks=40)
+    assert length(at[-1] - robot[-1]) == pytest.approx(1.0, abs=0.05)
+    assert length(at - robot).min() > 0.6
 
 
 @pytest.mark.parametrize("manner", ["surprised", "scared", "curious", "threatening"])

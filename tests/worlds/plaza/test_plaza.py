@@ -228,8 +228,8 @@ def test_the_measures_of_a_detour_by_hand():
     assert last["personal_space_time"] == 0.75
     assert last["personal_space"] == pytest.approx(3.0 / 14.0)
     assert last["personal_space_wide"] == pytest.approx(11.0 / 14.0)
-    # Accelerations of (4, 0), (-4, 4) and (-4, -4) m/s2, each from nought and back, in 13 changes.
-    assert last["jerk"] == pytest.approx((2.0 * 16.0 + 4.0 * 16.0 * math.sqrt(2.0)) / 13.0)
+    # Accelerations of (4, 0), (-4, 4) and (-4, -4) m/s2, each from nought and back, in 12 changes after it set out.
+    assert last["jerk"] == pytest.approx((2.0 * 16.0 + 4.0 * 16.0 * math.sqrt(2.0)) / 12.0)
     # It never heads for the person.
     assert math.isnan(last["time_to_collision"])
 
@@ -241,6 +241,8 @@ def test_time_to_collision_is_the_least_there_ever_was():
     assert found == pytest.approx([3.15 - 0.25 * k for k in range(8)])
     away = walked([(0.0, 3.0)], Script((0.0, 1.0), (0.0, -1.0)), size=1.0, horizon=4)
     assert numbers(away)["time_to_collision"] == pytest.approx(3.15)
+    # Where they overlap there is no time left, also for a robot that stands.
+    assert numbers(walked([(0.5, -0.5)], STAY))["time_to_collision"] == 0.0
 
 
 def test_nothing_is_known_of_people_where_there_are_none():

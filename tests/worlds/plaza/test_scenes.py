@@ -132,6 +132,13 @@ def test_everybody_goes_to_the_other_half_of_a_square():
     assert np.abs(np.concatenate([start, goal])).max() <= 6.0
 
 
+def test_both_halves_of_a_square_are_filled_evenly():
+    people, _ = begun(Plaza(scene="square", size=6.0, gap=0.0), people=800)
+    for places in (people["position"], people["goal"]):
+        counts, *_ = np.histogram2d(*places.T, bins=4, range=[[-6.0, 6.0]] * 2)
+        assert counts == pytest.approx(np.full((4, 4), 50.0), abs=25.0)
+
+
 def test_everybody_goes_along_a_corridor_and_keeps_half_a_metre_from_its_walls():
     people, _ = begun(Plaza(scene="corridor", size=12.0, width=3.0))
     start, goal = people["position"], people["goal"]
