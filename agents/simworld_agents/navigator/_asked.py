@@ -31,7 +31,7 @@ _HOLD = "wait"
 """What is done without an answer."""
 _LONGEST_THOUGHT = 300
 
-_SEES = ("position", "velocity", "heading", "goal", "offset", "speed", "radius", "near", "dt")
+_SEES = ("position", "velocity", "heading", "offset", "speed", "radius", "near", "dt")
 
 
 class _Steered(Agent):

@@ -49,7 +49,7 @@ class Planner(Cohort):
     """
 
     sees: ClassVar[tuple[str, ...]] = (
-        *("position", "velocity", "heading", "goal", "speed", "radius"),
+        *("position", "velocity", "heading", "aim", "speed", "radius"),
         *("people", "robots", "walls", "dt"),
     )
     mind: ClassVar[tuple[Field, ...]] = (
@@ -113,7 +113,7 @@ class Planner(Cohort):
         if "velocity" in fields:
             angles = 2.0 * np.pi * np.arange(_HEADINGS) / _HEADINGS
             # CrowdNav's directions, and the one to the goal: without it the last metre takes long.
-            way = seen["goal"][place] - position
+            way = seen["aim"][place] - position
             angles = np.append(angles, np.arctan2(way[1], way[0]))
             pace = np.append(pace, min(top, float(length(way)) / dt))
             fan = np.stack([np.cos(angles), np.sin(angles)], axis=1)
@@ -137,7 +137,7 @@ class Planner(Cohort):
         """The plan that costs least, and what is expected of it."""
         scenery = self._scenery(seen, place, int(members[place]))
         ticks, radius = plans.shape[1], float(seen["radius"][place])
-        goal = seen["goal"][place]
+        goal = seen["aim"][place]
         # A plan that passes the goal has arrived there.
         total = length(plans - goal).min(axis=1)
         people = seen["people"][~np.isnan(seen["people"][:, 0])]

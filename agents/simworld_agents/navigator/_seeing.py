@@ -33,7 +33,9 @@ class View:
     velocity: FloatArray
     """m/s, shape (n, 2)."""
     offset: FloatArray
-    """From where they are to where they want to be, m, shape (n, 2)."""
+    """From where they are to where they head for, m, shape (n, 2)."""
+    last: BoolArray
+    """Whether that is the goal itself, shape (n,)."""
     speed: FloatArray
     """How fast they like to go, or can at most, m/s, shape (n,)."""
     radius: FloatArray
@@ -62,7 +64,8 @@ class View:
         return View(
             seen["position"],
             seen["velocity"],
-            seen["goal"] - seen["position"],
+            seen["aim"] - seen["position"],
+            (seen["aim"] == seen["goal"]).all(axis=1),
             seen["speed"],
             seen["radius"],
             seats.members if on_foot else seats.members + len(people),
@@ -75,10 +78,10 @@ class View:
         )
 
     def towards(self) -> FloatArray:
-        """The velocities that lead straight to the goal: at full speed, and slower within a second of it."""
+        """The velocities that lead straight on: at full speed, and slower within a second of the goal."""
         far = length(self.offset)
-        slow = far < self.speed
-        return np.where(slow, 1.0, self.speed / np.where(slow, 1.0, far))[:, None] * self.offset
+        slow = (far < self.speed) & self.last
+        return np.where(slow, 1.0, self.speed / np.where(slow, 1.0, np.maximum(far, 1e-9)))[:, None] * self.offset
 
     def nearest(self, within: float, most: int) -> tuple[IntArray, BoolArray]:
         """The nearest others of each, the nearest first: their rows and whether there is one, shape (n, k)."""

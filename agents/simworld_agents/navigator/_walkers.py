@@ -44,6 +44,7 @@ class Walker(Cohort):
         "position",
         "velocity",
         "goal",
+        "aim",
         "speed",
         "radius",
         "people",

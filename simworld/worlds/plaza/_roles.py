@@ -25,6 +25,7 @@ def pedestrian_role(walls: int) -> Role:
             Field("position", shape=(2,), unit="m", meaning="where it is"),
             Field("velocity", shape=(2,), unit="m/s", meaning="how it moved in the last tick"),
             Field("goal", shape=(2,), unit="m", meaning="where it wants to go"),
+            Field("aim", shape=(2,), unit="m", meaning="where to head for now: the goal, or the door on the way"),
             Field("speed", unit="m/s", meaning="how fast it likes to walk"),
             Field("radius", unit="m", meaning="of its disc"),
             Field("reacts", "bool", meaning="it sees robots"),
@@ -65,7 +66,8 @@ def robot_role(body: Body, top: float, turn: float, near: int, walls: int) -> Ro
             Field("velocity", shape=(2,), unit="m/s", meaning="how it moved in the last tick"),
             Field("heading", unit="rad", meaning="where it faces, from the x axis to the left"),
             Field("goal", shape=(2,), unit="m", meaning="where it is to go"),
-            Field("offset", shape=(2,), unit="m", meaning="from where it is to its goal"),
+            Field("aim", shape=(2,), unit="m", meaning="where to head for now: the goal, or the door on the way"),
+            Field("offset", shape=(2,), unit="m", meaning="from where it is to its aim"),
             Field("speed", unit="m/s", meaning="its greatest speed"),
             Field("radius", unit="m", meaning="of its disc"),
             Field(

@@ -55,6 +55,23 @@ class Scene:
                 lines += [(x * h, y * h, x * s, y * h), (x * h, y * h, x * h, y * s)]
         return np.array(lines, dtype=np.float64).reshape(-1, 4)
 
+    def aims(self, position: FloatArray, goal: FloatArray, radius: float) -> FloatArray:
+        """Where to head for from each position, shape (n, 2): the goal, or the door on the way to it.
+
+        Nobody finds a way round walls by looking at the next steps alone; whose straight way leads through the wall
+        heads for the nearest place of the door that is wide enough.
+        """
+        if self.kind != "doorway" or not len(position):
+            return goal.copy()
+        way = goal - position
+        through = position[:, 0] * goal[:, 0] < 0.0
+        share = np.where(through, -position[:, 0] / np.where(through, way[:, 0], 1.0), 0.0)
+        at = position[:, 1] + share * way[:, 1]
+        room = max(self.width / 2.0 - 1.2 * radius, 0.0)
+        aside = through & (np.abs(at) > room)
+        door = np.stack([np.zeros(len(at)), np.clip(at, -room, room)], axis=1)
+        return np.where(aside[:, None], door, goal)
+
     def people(self, drawn: FloatArray, speed: FloatArray) -> Ways:
         """Where people might start and go.
 

@@ -205,6 +205,7 @@ class Plaza(World):
                 "position": self._position[members],
                 "velocity": self._velocity[members],
                 "goal": self._goal[members],
+                "aim": self._scene.aims(self._position[members], self._goal[members], self.radius),
                 "speed": self._speed[members],
                 "radius": np.full(len(members), self.radius),
                 "reacts": self._reacts[members],
@@ -212,12 +213,14 @@ class Plaza(World):
                 **shared,
             }
         position, goal = self._robot_position[members], self._robot_goal[members]
+        aim = self._scene.aims(position, goal, self.radius)
         return {
             "position": position,
             "velocity": self._robot_velocity[members],
             "heading": self._heading[members],
             "goal": goal,
-            "offset": goal - position,
+            "aim": aim,
+            "offset": aim - position,
             "speed": np.full(len(members), self.robot_speed),
             "radius": np.full(len(members), self.radius),
             "near": self._nearest(position, shared["people"]),
