@@ -29,9 +29,11 @@ MOVES: Mapping[str, tuple[float, float, str]] = {
 """Share of the greatest speed, degrees to the left of the way to the goal, and both in words."""
 _HOLD = "wait"
 """What is done without an answer."""
+_STILL = 0.1
+"""Slower than this, in m/s, nobody comes nearer or goes away."""
 _LONGEST_THOUGHT = 300
 
-_SEES = ("position", "velocity", "heading", "offset", "speed", "radius", "near", "dt")
+_SEES = ("position", "velocity", "heading", "aim", "offset", "speed", "radius", "near", "dt")
 
 
 class _Steered(Agent):
@@ -177,7 +179,7 @@ class PersonRobot(_Steered):
 def _done(move: str, seen: Mapping[str, Value], role: Role) -> Action:
     """The action of one robot that makes this move."""
     share, degrees, _ = MOVES[move]
-    offset, speed = _vector(seen["offset"]), _number(seen["speed"])
+    offset, speed = _vector(np.asarray(seen["aim"]) - np.asarray(seen["position"])), _number(seen["speed"])
     far = math.hypot(*offset)
     # Within a tick's way of the goal it stops there.
     pace = min(share * speed, far / _number(seen["dt"]))
@@ -190,7 +192,7 @@ def _done(move: str, seen: Mapping[str, Value], role: Role) -> Action:
 def _people(seen: Mapping[str, Value]) -> Sequence[Mapping[str, str]]:
     """The people near a robot, in words and numbers along its way to the goal."""
     near = cast("Array", seen["near"])
-    offset, own = _vector(seen["offset"]), np.asarray(seen["velocity"])
+    offset = _vector(seen["offset"])
     far = max(math.hypot(*offset), 1e-9)
     ahead = np.array(offset) / far
     left = np.array([-ahead[1], ahead[0]])
@@ -198,14 +200,14 @@ def _people(seen: Mapping[str, Value]) -> Sequence[Mapping[str, str]]:
     told = []
     for x, y, vx, vy, size in near[~np.isnan(near[:, 0])].tolist():
         way, gap = np.array([x, y]), math.hypot(x, y) - size - radius
-        closing = -float((np.array([vx, vy]) - own) @ way) / max(math.hypot(x, y), 1e-9)
-        how = "comes nearer" if closing > 0.1 else "goes away" if closing < -0.1 else "keeps its distance"
+        closing = -(vx * x + vy * y) / max(math.hypot(x, y), 1e-9)
+        how = "comes nearer" if closing > 0.0 else "goes away"
         told.append(
             {
                 "distance": f"{max(gap, 0.0):.1f}",
                 "ahead": f"{float(way @ ahead):.1f}",
                 "left": f"{float(way @ left):.1f}",
-                "moves": f"walks at {math.hypot(vx, vy):.1f} m/s and {how}",
+                "moves": f"{how} at {abs(closing):.1f} m/s" if abs(closing) > _STILL else "keeps its distance",
             }
         )
     return told

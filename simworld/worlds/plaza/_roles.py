@@ -59,6 +59,7 @@ def robot_role(body: Body, top: float, turn: float, near: int, walls: int) -> Ro
             Field("forward", unit="m/s", low=0.0, high=top, meaning="speed along its heading in this tick"),
             Field("turn", unit="rad/s", low=-turn, high=turn, meaning="how fast to turn, to the left"),
         )
+    axes = "x ahead and y to its left" if body == "unicycle" else "along the axes"
     return Role(
         "robot",
         obs=(
@@ -67,14 +68,14 @@ def robot_role(body: Body, top: float, turn: float, near: int, walls: int) -> Ro
             Field("heading", unit="rad", meaning="where it faces, from the x axis to the left"),
             Field("goal", shape=(2,), unit="m", meaning="where it is to go"),
             Field("aim", shape=(2,), unit="m", meaning="where to head for now: the goal, or the door on the way"),
-            Field("offset", shape=(2,), unit="m", meaning="from where it is to its aim"),
+            Field("offset", shape=(2,), unit="m", meaning=f"from where it is to its aim, {axes}"),
             Field("speed", unit="m/s", meaning="its greatest speed"),
             Field("radius", unit="m", meaning="of its disc"),
             Field(
                 "near",
                 shape=(near, len(BODY)),
                 missing=True,
-                meaning="the nearest people, the nearest first: x and y from here in m, velocity in m/s, radius in m",
+                meaning=f"the nearest people, the nearest first: way there in m, velocity less its own, radius; {axes}",
             ),
             *_scene(walls),
         ),

@@ -220,10 +220,10 @@ class Plaza(World):
             "heading": self._heading[members],
             "goal": goal,
             "aim": aim,
-            "offset": aim - position,
+            "offset": self._seen_from(members, (aim - position)[:, None])[:, 0],
             "speed": np.full(len(members), self.robot_speed),
             "radius": np.full(len(members), self.radius),
-            "near": self._nearest(position, shared["people"]),
+            "near": self._nearest(members, shared["people"]),
             **shared,
         }
 
@@ -244,15 +244,26 @@ class Plaza(World):
         bodies[~here] = np.nan
         return bodies
 
-    def _nearest(self, position: FloatArray, people: FloatArray) -> FloatArray:
-        """The nearest people of each robot, seen from there, shape (n, near, 5)."""
+    def _seen_from(self, robots: Members, vectors: FloatArray) -> FloatArray:
+        """Vectors of shape (n, k, 2) as these robots see them: a unicycle along its heading, others as they are."""
+        if self.body == "holonomic":
+            return vectors
+        cos, sin = np.cos(self._heading[robots])[:, None], np.sin(self._heading[robots])[:, None]
+        x, y = vectors[..., 0], vectors[..., 1]
+        return np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)
+
+    def _nearest(self, robots: Members, people: FloatArray) -> FloatArray:
+        """The nearest people of each of these robots, seen from there, shape (n, near, 5)."""
+        position, velocity = self._robot_position[robots], self._robot_velocity[robots]
         found = np.full((len(position), self.near, 5), np.nan)
         count = min(self.near, len(people))
         if count:
             away = length(people[None, :, :2] - position[:, None])
             order = np.argsort(away, axis=1, kind="stable")[:, :count]  # nan comes last
-            found[:, :count] = people[order]
-            found[:, :count, :2] -= position[:, None]
+            bodies = people[order]
+            found[:, :count, :2] = self._seen_from(robots, bodies[..., :2] - position[:, None])
+            found[:, :count, 2:4] = self._seen_from(robots, bodies[..., 2:4] - velocity[:, None])
+            found[:, :count, 4] = bodies[..., 4]
         return found
 
     # -- what happens ----------------------------------------------------------------------------------------------
