@@ -21,7 +21,7 @@ _BEYOND = re.compile(rf"(above|below)\s+({_NUMBER})", re.ASCII)
 _ORDER = re.compile(r"order\s*\[(.*)\]")
 _KEYS = {
     *("name", "says", "source", "measure", "at", "of", "compare", "arm", "relative_to"),
-    *("paired_by", "expect", "alpha", "because"),
+    *("paired_by", "expect", "alpha", "because", "cases"),
 }
 
 
@@ -72,6 +72,8 @@ class Claim:
     alpha: float = 0.05
     because: str = ""
     """Name of the claim that shows why this one fails."""
+    cases: Literal["sample", "all"] = "sample"
+    """Whether episodes are a sample of what might be, or all the cases that the claim is about, such as a test set."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -84,6 +86,7 @@ class Claim:
         told: dict[str, object] = {"name": self.name, "measure": self.measure, "at": self.at, "of": dict(self.of)}
         told |= {"arm": self.arm}
         told |= {"compare": self.compare, "relative_to": self.relative_to, "alpha": self.alpha}
+        told |= {"cases": "all"} if self.cases == "all" else {}
         return told | {"expect": str(self.expect)}
 
 
@@ -117,6 +120,8 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         raise ClaimError(f"claim {name!r}: found compare and arm; accepted: one of them")
     if at is not None and at not in get_args(At):
         raise ClaimError(f"claim {name!r}: at {at!r}; accepted: {', '.join(get_args(At))}")
+    if data.get("cases", "sample") not in ("sample", "all"):
+        raise ClaimError(f"claim {name!r}: cases {data['cases']!r}; accepted: sample, all")
     if not 0.0 < alpha < 1.0:
         raise ClaimError(f"claim {name!r}: alpha {alpha:g}; accepted: a number above 0 and below 1")
     return Claim(
@@ -132,6 +137,7 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         data.get("relative_to"),
         alpha,
         str(data.get("because", "")),
+        "all" if data.get("cases") == "all" else "sample",
     )
 
 

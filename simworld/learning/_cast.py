@@ -42,7 +42,7 @@ class Cast:
         if self.stage.moment is None:
             raise ContractError(f"{part.scenario.path}: no learner is ever due before the episode ends")
         for role in part.roles:
-            self.spaces[role] = form(self.stage.role(role))
+            self.spaces[role] = form(part.seen_role(self.stage.role(role)))
             self.names |= {f"{role}_{member}": (role, member) for member in self.stage.members(role)}
         self.seen: dict[str, Any] = {}
         """What each saw last, in its space."""

@@ -6,6 +6,7 @@ import pickle
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from simworld.scenario import Cell, Scenario
 class Part:
     """The seats that learners fill, and the cell in which they do."""
 
-    def __init__(self, scenario: Scenario, learners: Sequence[str], arm: str = "") -> None:
+    def __init__(self, scenario: Scenario, learners: Sequence[str], arm: str = "", sees: Sequence[str] = ()) -> None:
         check(scenario)
         self.scenario = scenario
         self.cell = _cell_of(scenario, arm)
@@ -43,7 +44,26 @@ class Part:
         self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
         self.import_from = str(scenario.path.resolve().parent)
         self.asks = bool(resolved.get("models") or resolved.get("people"))
+        self._sees = frozenset(sees)
         self._fresh = b""
+        self._check_seen()
+
+    def seen_role(self, role: Role) -> Role:
+        """A role with those observations alone that learners are to see."""
+        if not self._sees:
+            return role
+        return replace(role, obs=tuple(f for f in role.obs if f.name in self._sees or f.masks))
+
+    def _check_seen(self) -> None:
+        """Raise ScenarioError where learners are to see what there is not."""
+        if not self._sees:
+            return
+        world = self.cell.build_world()
+        known = {f.name for role in world.roles if role.name in self.roles for f in role.logged}
+        unknown = sorted(self._sees - known)
+        if unknown:
+            where = self.scenario.place(("train", "sees"))
+            raise ScenarioError(f"{where}: train.sees: found {unknown[0]!r}; accepted: {', '.join(sorted(known))}")
 
     def society(self) -> tuple[World, dict[str, Sequence[Group]], list[Intervention]]:
         """A world, its minds and its interventions, as new."""

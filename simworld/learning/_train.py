@@ -78,7 +78,7 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
     block = scenario.model.train
     if block is None:
         raise ScenarioError(f"{scenario.path}: there is no block 'train'; accepted: train: {{learners: [...]}}")
-    part = Part(scenario, block.learners, block.arm)
+    part = Part(scenario, block.learners, block.arm, block.sees)
     digest, sources = training_digest(scenario), sources_of(scenario)
     finished, _ = _earlier(order, digest, sources)
     if finished is not None:

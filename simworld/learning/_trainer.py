@@ -75,7 +75,7 @@ class _Trainer:
         scenario = load(job.run / "resolved.yaml", import_from=job.import_from)
         assert scenario.model.train is not None
         self._block = scenario.model.train
-        self._part = Part(scenario, self._block.learners, self._block.arm)
+        self._part = Part(scenario, self._block.learners, self._block.arm, self._block.sees)
         self._stage = Stage(self._part)
         self._stage.reset(scenario.model.seed)
         self._seeds: Sequence[int] = scenario.seeds
@@ -150,7 +150,7 @@ class _Trainer:
         found = {}
         for policy, role in self._policies().items():
             sized = self._stage.role(role)
-            seen, done = ObservationVector.of(sized), ActionVector.of(sized)
+            seen, done = ObservationVector.of(self._part.seen_role(sized)), ActionVector.of(sized)
             module = self._algo.get_module(policy)
             found[policy] = network_of(module, seen, done, self._block.activation, about | {"role": role})
         return found

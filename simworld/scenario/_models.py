@@ -233,6 +233,9 @@ class ClaimBlock(BaseModel):
     """How often an interval may miss, over all claims of the run together."""
     because: str = ""
     """Name of a claim that shows why this one fails: its control."""
+    cases: Literal["sample", "all"] = "sample"
+    """Whether the episodes are a sample of what might be, or all the cases that the claim is about, such as a published
+    test set: its number is then judged as it is, without an interval."""
 
     @model_validator(mode="after")
     def _makes_sense(self) -> ClaimBlock:
@@ -283,6 +286,8 @@ class TrainBlock(BaseModel):
 
     learners: Annotated[list[Dotted], Field(min_length=1)]
     """Roles, or groups of a role as in player.0, whose seats learn; their minds in the scenario are not used."""
+    sees: list[Word] = []
+    """Observation fields that learners see; all of them if it is left out."""
     algo: Word = "PPO"
     """Which algorithm of RLlib."""
     steps: Annotated[int, Field(ge=1)] = 50_000

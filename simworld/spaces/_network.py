@@ -104,7 +104,13 @@ class Network:
             seen, done = ObservationVector.of(role), ActionVector.of(role)
         except ContractError as error:
             return str(error)
-        for what, own, its in (("sees", self.seen.parts, seen.parts), ("does", self.done.parts, done.parts)):
+        # It may see less than the role does.
+        names = {part.name for part in self.seen.parts}
+        offered = tuple(part for part in seen.parts if part.name in names)
+        for what, own, its in (
+            ("sees", self.seen.parts, offered if len(offered) == len(names) else seen.parts),
+            ("does", self.done.parts, done.parts),
+        ):
             if own != its:
                 mine, theirs = (", ".join(str(p.name) for p in parts) for parts in (own, its))
                 differ = f"its {what}" if mine == theirs else f"it {what} {mine}, the role {theirs}"

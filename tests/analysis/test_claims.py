@@ -401,3 +401,14 @@ def test_an_option_of_the_wrong_kind_cannot_be_tested(society):
     verdict = evaluate(run, [parse_claim(claim(measure="gini_of", of={"column": 3}, arm="a", expect="above 0"))])[0]
     assert verdict.word == "cannot be tested"
     assert "option 'column': found 3; accepted: input should be a valid string" in verdict.note
+
+
+def test_of_all_the_cases_that_there_are_the_number_itself_is_judged(society):
+    run = society(old=[10 + x for x in SPREAD])
+    sample = evaluate(run, [parse_claim(claim(expect="within [9.9, 10.1]"))])[0]
+    whole = evaluate(run, [parse_claim(claim(expect="within [9.9, 10.1]", cases="all"))])[0]
+    assert (sample.word, whole.word) == ("undecided", "holds")
+    assert (whole.estimate.low, whole.estimate.high, whole.estimate.method) == (10.0, 10.0, "all cases")
+    assert word(run, expect="within [10.1, 11]", cases="all") == "fails"
+    with pytest.raises(ClaimError, match="accepted: sample, all"):
+        parse_claim(claim(expect="above 0", cases="some"))

@@ -25,9 +25,15 @@ class Sample:
     rate: bool = False
     """Whether each is an event that happened (1) or did not (0)."""
 
+    whole: bool = False
+    """Whether these are all that there are: their mean is no estimate."""
+
     def interval(self, level: float) -> Estimate:
-        """The mean, or the rate, with its interval."""
+        """The mean, or the rate, with its interval; of all that there are it is that number alone."""
         x = np.array(self.values)
+        if self.whole and len(x):
+            mean = float(x.mean())
+            return Estimate(mean, mean, mean, len(x), level, "all cases")
         if self.rate:
             return rate_interval(int(x.sum()), len(x), level)
         return mean_interval(x, level)

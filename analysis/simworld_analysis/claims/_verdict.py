@@ -126,7 +126,11 @@ def _at_share(claim: Claim, samples: Sequence[Sample] | str, share: float) -> Ve
 
 
 def _samples(frame: pd.DataFrame, claim: Claim, unreached: Container[str]) -> list[Sample]:
-    cells = Cells(frame, unreached)
+    found = _sampled(Cells(frame, unreached), claim)
+    return [replace(sample, whole=claim.cases == "all") for sample in found]
+
+
+def _sampled(cells: Cells, claim: Claim) -> list[Sample]:
     if claim.relative_to is not None:
         cells.divide_by(claim.relative_to)
     if claim.expect.sort == "order":
@@ -173,7 +177,7 @@ def _p_value(sample: Sample, claim: Claim) -> float:
     x = np.array(sample.values)
     if len(x) < 2 or not np.isfinite(x).all():
         return 1.0
-    mean, spread = float(x.mean()), float(x.std(ddof=1)) / np.sqrt(len(x))
+    mean, spread = float(x.mean()), 0.0 if sample.whole else float(x.std(ddof=1)) / np.sqrt(len(x))
     room = min(mean - claim.expect.low, claim.expect.high - mean)
     if spread == 0.0:
         return 0.0 if room > 0.0 or (room == 0.0 and claim.expect.sort == "within") else 1.0
