@@ -9,6 +9,7 @@ from simworld.execution._follow import follow
 from simworld.execution._fork import Change, forked
 from simworld.execution._outside import Outside
 from simworld.execution._plan import check, prompts_of
+from simworld.execution._probes import Probes, build_probes
 from simworld.execution._ray import Cluster, connected
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
 from simworld.execution._reuse import known_episodes, missing_bases
@@ -28,6 +29,7 @@ __all__ = [
     "Outcome",
     "Outside",
     "Plan",
+    "Probes",
     "Replay",
     "Slot",
     "Unwatched",
@@ -36,6 +38,7 @@ __all__ = [
     "ask_of_run",
     "begun",
     "build_interventions",
+    "build_probes",
     "build_society",
     "check",
     "clear_wishes",

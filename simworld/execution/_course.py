@@ -30,6 +30,7 @@ class Course:
         probes = build_probes(spec.resolved, world)
         self.probes = Probes(probes)
         """Branches under way."""
+        self._pays = len(self.probes.paying) > 0
         self._sampled: Callable[[int, Mapping[str, float]], None] | None = None
         self._happened = 0
         self._tape: Tape | None = None
@@ -80,20 +81,25 @@ class Course:
             self._compare(stop, over=stop == kernel.horizon)
             while self._changes and self._changes[0].at == stop:
                 self._intervene()
-            if self._sampled is not None and stop < kernel.horizon:
+            if (self._sampled is not None or self._pays) and stop < kernel.horizon:
                 self.probes.begin(kernel, stop)
         kernel.run()
 
     def _next_stop(self) -> int | None:
         """The next tick at which something is done beside the agenda; None if there is none."""
         change = self._changes[0].at if self._changes else None
-        if self._sampled is None:
+        if self._sampled is None and not self._pays:
             return change
         probe = self.probes.next_stop(self.kernel.tick, self.kernel.horizon)
         return min((tick for tick in (change, probe) if tick is not None), default=None)
 
     def _compare(self, tick: int, over: bool) -> None:
-        if self._sampled is not None and (found := self.probes.compare(self.kernel, tick, over)):
+        if self._sampled is None and not self._pays:
+            return
+        found = self.probes.compare(self.kernel, tick, over)
+        if found and not self.kernel.closed:
+            self.probes.pay(self.kernel, found)
+        if found and self._sampled is not None:
             self._sampled(tick, found)
 
     def _intervene(self) -> None:

@@ -31,6 +31,8 @@ class Probe:
     """What is changed in the branch."""
     anew: bool
     """Whether chance is another in the branch."""
+    pays: Mapping[str, float]
+    """What a branch that is over pays every member of a role, for each unit of the distance."""
 
     def begins(self, tick: int) -> bool:
         """Whether a branch begins at this tick."""
@@ -63,8 +65,22 @@ def build_probes(resolved: Mapping[str, Any], world: World) -> tuple[Probe, ...]
         role, _, field = str(block["of"]).split(".")
         if name in {f.name for f in world.measures}:
             raise ScenarioError(f"{where}: the world has a measure of that name; accepted: another name")
+        for paid in block.get("reward", {}):
+            if any(r.name == paid and r.credit == "explicit" for r in world.roles):
+                raise ScenarioError(f"{where}.reward: {paid!r} is credited by decision; accepted: a role that is not")
         change = intervention_of({**block, "at": 0}, resolved, world, where)
-        found.append(Probe(name, role, field, block["every"], block["ticks"], change, block["chance"] == "other"))
+        found.append(
+            Probe(
+                name,
+                role,
+                field,
+                block["every"],
+                block["ticks"],
+                change,
+                block["chance"] == "other",
+                block.get("reward", {}),
+            )
+        )
     return tuple(found)
 
 
@@ -91,6 +107,20 @@ class Probes:
         self._looked = -1
         self.impossible: dict[str, str] = {}
         """Why a probe has no numbers, by name: somebody asks in its branch."""
+
+    @property
+    def paying(self) -> Probes:
+        """Those that pay: without the others the episode is the same."""
+        return Probes([probe for probe in self._probes if probe.pays])
+
+    def __len__(self) -> int:
+        return len(self._probes)
+
+    def pay(self, kernel: Kernel, found: Mapping[str, float]) -> None:
+        """Credit what branches that are over pay to the latest decisions of those present."""
+        for probe in self._probes:
+            for role, weight in probe.pays.items() if probe.name in found else ():
+                kernel.pay(role, weight * found[probe.name])
 
     def next_stop(self, tick: int, horizon: int) -> int | None:
         """The next tick at which something is compared or begun; None if there is none before the end."""

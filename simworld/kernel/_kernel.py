@@ -183,6 +183,20 @@ class Kernel:
         self._society.intervene(change)
         self._untouched = change.at
 
+    def pay(self, role: str, amount: float) -> None:
+        """Credit the latest decision of everybody of a role who is present and has made one: between two moments.
+
+        Raises:
+            ContractError: The episode is over.
+        """
+        if self._held is not None or self.closed:
+            raise ContractError(f"pay of role {role!r}: a moment is under way, or the episode is over")
+        roster = self.roster(role)
+        members = roster.present()
+        members = members[roster.made(members) > 0]
+        if len(members):
+            self._society.reward(role, members, np.full(len(members), float(amount)), None)
+
     def finish(self, moment: Moment, outer: Outer | None = None) -> None:
         """Fill in outer decisions, write rows, step the world once with all actions, and extend the chain.
 

@@ -206,6 +206,11 @@ class Roster:
         starts = [0, *ends[:-1]]
         return order, [(self.minds[m], slice(a, b)) for m, (a, b) in enumerate(zip(starts, ends, strict=True)) if b > a]
 
+    def made(self, members: Members) -> Members:
+        """How many decisions each of these members has made; one that is suspended is not made yet."""
+        made: Members = self.decisions[members]
+        return made - np.isin(members, np.fromiter(self.suspended, dtype=np.int64)) if self.suspended else made
+
     def credited(self, members: Members, decisions: Members | None) -> None:
         """Raise ContractError unless these members have such decisions to credit."""
         if (decisions is not None) != (self.role.credit == "explicit"):
@@ -213,9 +218,7 @@ class Roster:
             raise ContractError(
                 f"reward of role {self.role.name!r}, whose credit is {self.role.credit!r}: accepted: {accepted}"
             )
-        made = self.decisions[members]
-        if self.suspended:
-            made = made - np.isin(members, np.fromiter(self.suspended, dtype=np.int64))
+        made = self.made(members)
         if decisions is None:
             lacking = (made == 0) | ~self.alive[members]
         elif decisions.__class__ is not np.ndarray or decisions.dtype != np.int64 or decisions.shape != members.shape:

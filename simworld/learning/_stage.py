@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from simworld.errors import ContractError, ScenarioError
-from simworld.execution import Outside, build_interventions, build_society, check
+from simworld.execution import Outside, Probes, build_interventions, build_probes, build_society, check
 from simworld.kernel import (
     Acts,
     Array,
@@ -47,6 +47,11 @@ class Part:
         self._sees = frozenset(sees)
         self._fresh = b""
         self._check_seen()
+
+    def probes(self, world: World) -> Probes:
+        """The probes that pay: those are part of an episode."""
+        blocks = self.resolved.get("probes", {}).values()
+        return Probes(build_probes(self.resolved, world) if any(b.get("reward") for b in blocks) else ()).paying
 
     def seen_role(self, role: Role) -> Role:
         """A role with those observations alone that learners are to see."""
@@ -126,13 +131,14 @@ class Stage:
         self.moment: Moment | None = None
         """Where learners are due now; None: the episode is over."""
         self._changes: deque[Intervention] = deque()
+        self._probes = Probes(())
         self._outside: Outside | None = None
 
     def reset(self, seed: int) -> None:
         """Begin an episode, and run to the first moment in which a learner is due."""
         world, seating, changes = self.part.society()
         self.kernel = Kernel(world, seating, seed, self.part.cell.horizon)
-        self._changes = deque(changes)
+        self._changes, self._probes = deque(changes), self.part.probes(world)
         self.ear = _Ear(self.part.roles)
         self.kernel.attach(self.ear, self._broker(seed))
         self.moment = self._next()
@@ -142,6 +148,7 @@ class Stage:
         """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
         stage = Stage(part)
         stage.kernel, stage.ear, stage._changes = kernel, _Ear(part.roles), deque(changes)
+        stage._probes = part.probes(kernel.world)
         stage.ear.samples = {}
         kernel.attach(stage.ear, stage._broker(seed))
         if stage._next() is not None:
@@ -210,16 +217,36 @@ class Stage:
     def _next(self) -> Moment | None:
         kernel, finish = self.kernel, self.kernel.finish
         while True:
-            until = self._changes[0].at if self._changes else None
-            moment = kernel.begin(until)
+            stop = self._stop()
+            moment = kernel.begin(stop)
             if moment is None:
-                if not self._changes or kernel.closed:
+                if stop is None or kernel.closed:
                     return None
-                kernel.intervene(self._changes.popleft())
+                self._beside(stop)
             elif moment.outer:
                 return moment
             else:
                 finish(moment)
+
+    def _stop(self) -> int | None:
+        """The next tick at which something is done beside the agenda; None if there is none."""
+        change = self._changes[0].at if self._changes else None
+        if not len(self._probes):
+            return change
+        probe = self._probes.next_stop(self.kernel.tick, self.kernel.horizon)
+        return min((tick for tick in (change, probe) if tick is not None), default=None)
+
+    def _beside(self, tick: int) -> None:
+        """What is done at a tick before anything else: probes are looked at and pay, and changes take effect."""
+        kernel, probes = self.kernel, self._probes
+        if len(probes):
+            probes.pay(kernel, probes.compare(kernel, tick, over=tick == kernel.horizon))
+        while self._changes and self._changes[0].at == tick:
+            change = self._changes.popleft()
+            probes.intervene(change)
+            kernel.intervene(change)
+        if tick < kernel.horizon:
+            probes.begin(kernel, tick)
 
 
 def _cell_of(scenario: Scenario, arm: str) -> Cell:

@@ -75,7 +75,13 @@ def probes_of(
         if found is None:
             continue
         changes: Any = found["interventions"]
-        how = {"of": block.of, "every": block.every, "ticks": block.ticks, "chance": block.chance}
+        unknown = [role for role in block.reward if role not in resolved["roles"]]
+        problems += [
+            Problem(("probes", name, "reward", role), f"there is no such role{instead(role, list(resolved['roles']))}")
+            for role in unknown
+        ]
+        how: dict[str, object] = {"reward": dict(sorted(block.reward.items()))} if block.reward else {}
+        how |= {"of": block.of, "every": block.every, "ticks": block.ticks, "chance": block.chance}
         made[name] = how | {key: changes[0][key] for key in ("world", "roles", "without")}
     return made, problems
 

@@ -275,6 +275,9 @@ class ProbeBlock(BaseModel):
     """What is changed in the branch, as in an intervention."""
     without: dict[Word, Literal["all"] | list[Annotated[int, Field(ge=0)]]] = {}
     """Who leaves in the branch, by role: numbers of members, or all."""
+    reward: dict[Word, float] = {}
+    """What a branch that is over pays every member of a role, for each unit of the distance: the episode is then no
+    longer the same without the probe."""
     chance: Literal["same", "other"] = "same"
     """Whether the branch shares all chance, or what comes is drawn anew: that measures the noise."""
 

@@ -215,3 +215,42 @@ def test_a_probe_with_the_name_of_a_measure_is_refused(tmp_path):
     path.write_text((PLAIN + "probes: {mean: {of: hiker.obs.place}}\n").replace("tests_world", __name__))
     with pytest.raises(ScenarioError, match="a measure of that name"):
         check(load(path))
+
+
+PAYING = """
+probes:
+  alone: {of: hiker.obs.place, every: 2, ticks: 2, without: {guide: all}, reward: {guide: -10}}
+"""
+
+
+def test_a_probe_that_pays_is_part_of_the_episode_also_when_it_is_replayed(ran):
+    plain, paid = ran(PLAIN), ran(PLAIN + PAYING)
+    assert plain.table("chain")["link"].tolist() != paid.table("chain")["link"].tolist()
+    rows = paid.table("decisions.guide")
+    own = rows[rows["episode"] == rows["episode"].iloc[0]].dropna(subset=["reward"])
+    # A branch of two ticks is 1.5 away on average: that is for the decision before the tick at which it is over.
+    assert own["reward"].tolist() == [0.0, -15.0] * 5
+    assert replay_run(paid.path).identical
+
+
+def test_learners_are_paid_what_the_same_mind_is_paid_in_a_run(ran, tmp_path):
+    import simworld
+
+    run = ran(PLAIN + PAYING)
+    rows = run.table("decisions.guide")
+    inside = rows[rows["episode"] == rows["episode"].iloc[0]]["reward"].dropna().tolist()
+    env = simworld.env(tmp_path / "it.yaml", ["guide"])
+    env.reset(seed=4)
+    outside = []
+    while env.agents:
+        _, rewards, _, _, _ = env.step({"guide_0": np.array([2.0], dtype=np.float32)})
+        outside.append(rewards["guide_0"])
+    assert outside == inside
+    assert sum(outside) < 0.0
+
+
+def test_only_roles_that_are_there_are_paid(tmp_path):
+    path = tmp_path / "it.yaml"
+    path.write_text((PLAIN + PAYING.replace("{guide: -10}", "{dog: 1}")).replace("tests_world", __name__))
+    with pytest.raises(ScenarioError, match="there is no such role"):
+        check(load(path))

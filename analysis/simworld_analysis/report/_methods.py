@@ -121,10 +121,9 @@ def _scales(known: _Known) -> str:
     told = f"The world is “{world}”." if world else "The world is not named in this directory."
     if horizon is not None:
         told += f" An episode spans {int(horizon):,} ticks{_length(known, int(horizon))}."
-    return (
-        told
-        + " The roles and who plays them stand in the table below; what members see, do and are is in the codebook."
-    )
+    told += " The roles and who plays them stand in the table below"
+    recorded = any(table.startswith("decisions.") for table in known.run.tables)
+    return told + ("; what members see, do and are is in the codebook." if recorded else ".")
 
 
 def _length(known: _Known, horizon: int) -> str:

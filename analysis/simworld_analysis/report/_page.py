@@ -6,20 +6,25 @@ import os
 import shlex
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from simworld_analysis._open import OpenError, Run, open_run
 from simworld_analysis._scenario import resolved_scenario
 from simworld_analysis.report._claims import Claims, claims_of
 from simworld_analysis.report._facts import Happened, happened, money
+from simworld_analysis.report._learning import Learning, duration, learning_of
 from simworld_analysis.report._methods import Methods, methods_of
 from simworld_analysis.report._networks import Networks, networks_of
 from simworld_analysis.report._parameters import Parameters, parameters_of
 from simworld_analysis.report._results import Picture, Results, claims_picture, results_of
+from simworld_analysis.report._trained import Trained, trained_methods, trained_parameters
 from simworld_analysis.report._trajectories import Trajectories, trajectories_of
 from simworld_analysis.report._words import count, number, plain, without_paths
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEMPLATE = "report.html.j2"
 _MARK = '<meta name="generator" content="simworld report">'
@@ -63,6 +68,8 @@ class Page:
     resolved: str
     codebook: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...]
     reproduce: Reproduce
+    learning: Learning | None = None
+    """What was learned, if the run is a training: it has no episodes, and none of what is about them is told."""
 
 
 def write_report(run: Run, path: str | Path) -> Path:
@@ -124,7 +131,7 @@ def render_report(run: Run) -> str:
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": number, "money": money, "count": count}
+    environment.filters |= {"number": number, "money": money, "count": count, "duration": duration}
     return environment.get_template(_TEMPLATE).render(page=page)
 
 
@@ -140,7 +147,7 @@ def page_of(run: Run) -> Page:
     watched = [name for name in _texts(manifest, "watch") if not drawn or name.partition(".")[2] != drawn]
     codebook = run.codebook()
     codebook["type"] = codebook["type"].map(_type)
-    return Page(
+    page = Page(
         run=run.path.name,
         scenario=str(manifest.get("scenario") or run.path.name),
         description=str(manifest.get("description") or ""),
@@ -163,6 +170,23 @@ def page_of(run: Run) -> Page:
             for table, rows in codebook.groupby("table", sort=False)
         ),
         reproduce=_reproduce(run, manifest),
+    )
+    learning = learning_of(run, scenario)
+    return page if learning is None else _of_training(page, learning, scenario, run, codebook)
+
+
+def _of_training(page: Page, learning: Learning, scenario: Mapping[str, Any], run: Run, codebook: pd.DataFrame) -> Page:
+    """The page of a training: of the one arm that was trained, with the command that trains again."""
+    trained = Trained.of(scenario)
+    methods = methods_of(run, run.manifest, trained.scenario, page.happened, codebook)
+    return replace(
+        page,
+        learning=learning,
+        summary=learning.summary,
+        tiles=learning.tiles,
+        methods=trained_methods(methods, trained),
+        parameters=trained_parameters(trained),
+        reproduce=_reproduce(run, run.manifest, training=True),
     )
 
 
@@ -216,14 +240,15 @@ def _tiles(manifest: Mapping[str, Any], done: Happened, claims: Claims) -> list[
     return tiles
 
 
-def _reproduce(run: Run, manifest: Mapping[str, Any]) -> Reproduce:
+def _reproduce(run: Run, manifest: Mapping[str, Any], training: bool = False) -> Reproduce:
     environment = manifest.get("environment") or {}
     name = shlex.quote(run.path.name)
     sets = "".join(f" --set {shlex.quote(str(o))}" for o in manifest.get("overrides") or ())
     seeds = [str(seed) for seed in manifest.get("seeds") or ()]
+    told = ", ".join(seeds) if len(seeds) <= 12 else f"{seeds[0]} … {seeds[-1]} ({len(seeds)})"
     facts = {
         "digest of the resolved scenario (SHA-256)": manifest.get("digest"),
-        "seeds": ", ".join(seeds) if len(seeds) <= 12 else f"{seeds[0]} … {seeds[-1]} ({len(seeds)})",
+        "seeds of the trainings" if training else "seeds": told,
         "simworld": manifest.get("simworld"),
         "Python": environment.get("python"),
         "platform": environment.get("platform"),
@@ -236,11 +261,14 @@ def _reproduce(run: Run, manifest: Mapping[str, Any]) -> Reproduce:
     # A scenario looks for its own code beside itself; of a run, the copy lies one folder further down.
     code = f"PYTHONPATH={name}/sources " if manifest.get("sources") else ""
     digests = {**(manifest.get("sources") or {}), **(manifest.get("prompts") or {})}
+    commands: tuple[str, ...] = (
+        f"{code}simworld run {name}/scenario.yaml{sets} --new    # the same episodes again",
+        f"simworld replay {name}    # re-executes the tape and compares every moment",
+    )
+    if training:
+        commands = (f"{code}simworld train {name}/scenario.yaml{sets} --new    # the same trainings again",)
     return Reproduce(
-        commands=(
-            f"{code}simworld run {name}/scenario.yaml{sets} --new    # the same episodes again",
-            f"simworld replay {name}    # re-executes the tape and compares every moment",
-        ),
+        commands=commands,
         facts=tuple((key, plain(value)) for key, value in facts.items() if value),
         packages=tuple((str(k), str(v)) for k, v in (environment.get("packages") or {}).items()),
         digests=tuple((str(k), str(v)) for k, v in digests.items()),

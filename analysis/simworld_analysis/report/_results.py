@@ -154,7 +154,7 @@ def _values(
     rows = []
     for name in variants:
         estimates = [values[name].estimate for values in found.values()]
-        cells = tuple(_cell(e) for e in estimates)
+        cells = tuple(cell(e) for e in estimates)
         rows.append(Row(Variant(name, stand_ins.get(name, False)), max(e.n for e in estimates), cells))
     return rows
 
@@ -167,20 +167,27 @@ def _differences(
         mine = [values[name] for values in found.values()]
         pairs = [v.difference for v in mine if v.difference is not None]
         if pairs:
-            cells = tuple(Cell("–") if v.difference is None else _cell(v.difference, sign=True) for v in mine)
+            cells = tuple(Cell("–") if v.difference is None else cell(v.difference, sign=True) for v in mine)
             base = next(v.baseline for v in mine if v.baseline)
             rows.append(Row(Variant(name, stand_ins.get(name, False)), max(p.n for p in pairs), cells, base))
     return rows
 
 
-def _cell(e: Estimate, sign: bool = False) -> Cell:
+def cell(e: Estimate, sign: bool = False, like: float | None = None) -> Cell:
+    """An estimate in words.
+
+    Args:
+        e: The estimate.
+        sign: Whether it is a difference: with a plus, and either clear of zero or not.
+        like: How unsure numbers are that are told to the same digits; by default its own uncertainty.
+    """
     if np.isnan(e.low) or np.isnan(e.high):
-        return Cell(number(e.value, sign=sign))
+        return Cell(number(e.value, like, sign=sign))
     if not e.half_width > 1e-9 * max(1.0, abs(e.value)):
-        return Cell(number(e.value, sign=sign), "all equal" if e.n > 1 else "", sign and e.n > 1 and e.value != 0.0)
-    value = number(e.value, e.half_width, sign=sign)
+        return Cell(number(e.value, like, sign=sign), "all equal" if e.n > 1 else "", sign and e.n > 1 and e.value != 0)
+    like = e.half_width if like is None else like
     clear = sign and (e.low > 0.0 or e.high < 0.0)
-    return Cell(value, f"{number(e.low, e.half_width)} to {number(e.high, e.half_width)}", clear)
+    return Cell(number(e.value, like, sign=sign), f"{number(e.low, like)} to {number(e.high, like)}", clear)
 
 
 def _pictures(run: Run, column: Column, place: int) -> list[Picture]:

@@ -31,6 +31,10 @@ class Rewards:
     """For every second and metre by which a person's surface is nearer than ``discomfort_distance``."""
     discomfort_distance: Annotated[float, Ge(0)] = 0.2
     """In metres."""
+    personal_space: float = 0.0
+    """For every second and square metre by which a person's surface is nearer than ``kept``, squared."""
+    kept: Annotated[float, Ge(0)] = 0.45
+    """In metres: 0.45 is Hall's intimate distance, 1.2 his personal one."""
     progress: float = 0.0
     """For every metre that it comes nearer to its goal."""
     second: float = 0.0
@@ -316,10 +320,11 @@ class Plaza(World):
         pay, told = self.rewards, ~hit & ~arrived & (not late)
         closer = length(self._robot_goal[robots] - before) - to_go
         short = np.where(told, np.maximum(pay.discomfort_distance - nearest, 0.0), 0.0)
+        close = np.where(told, np.maximum(pay.kept - nearest, 0.0), 0.0)
         amounts = (
             pay.goal * arrived
             + pay.collision * hit
-            + (pay.discomfort * short + pay.second) * self.dt
+            + (pay.discomfort * short + pay.personal_space * close * close + pay.second) * self.dt
             + pay.progress * closer
         )
         self._tally.rewarded(robots, amounts, self.discount)
