@@ -37,7 +37,7 @@ games: .venv/dev
 	$(BIN)/pytest -n 2 --dist loadfile tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
 
 study: .venv/dev
-	$(PIP) --editable '.[dev,train]'
+	$(PIP) --editable '.[dev,train,peers]'
 	$(BIN)/pytest tests/learning/test_train.py tests/docs/test_bring.py
 	$(BIN)/pytest -m study -n 2 --dist loadfile
 	$(BIN)/python -m benchmarks.studies.coverage
@@ -46,8 +46,14 @@ study: .venv/dev
 	$(BIN)/python -m benchmarks.studies.welfare_table
 	$(BIN)/python -m benchmarks.studies.planner_controls
 	$(BIN)/python -m benchmarks.studies.planner_search
+	$(BIN)/simworld run scenarios/plaza/acceptance.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/invisible.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/perturbation.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/crowd.yaml --jobs 2
+	$(BIN)/simworld train scenarios/plaza/learn.yaml --jobs 2
 
 bench: .venv/dev
+	$(PIP) --editable '.[dev,peers]'
 	$(BIN)/python -m benchmarks
 
 pictures: .venv/dev
