@@ -244,3 +244,21 @@ def test_a_step_before_the_first_reset_says_so(tmp_path, api):
     one = simworld.env(path, ["player.0"], api=api)
     with pytest.raises(ContractError, match="was not reset; accepted: reset"):
         one.step({"player_0": {"choice": 0}})
+
+
+def test_learners_see_the_fields_that_they_are_to_see(file):
+    from simworld.learning._cast import Cast
+    from simworld.learning._stage import Part
+    from simworld.spaces import VectorSpaces
+
+    scenario = load(file(GAME))
+    widths = {
+        sees: Cast(Part(scenario, ["player"], sees=sees), VectorSpaces).observation_space("player_0").shape[0]
+        for sees in ((), ("own", "other"), ("rounds",))
+    }
+    # A number that may be missing takes two places: the number, and whether it is known.
+    assert widths[("own", "other")] == 4
+    assert widths[("rounds",)] == 1
+    assert widths[()] > 5
+    with pytest.raises(ScenarioError, match=r"train.sees: found 'owns'; accepted: other, own, partner"):
+        Part(scenario, ["player"], sees=["owns"])

@@ -110,6 +110,9 @@ def test_a_network_is_saved_loaded_and_never_does_what_is_not_allowed(tmp_path):
     uniform = np.random.Generator(np.random.Philox(1)).uniform(size=(50, 3))
     assert set(again.drawn(outputs, allowed, uniform, None)["pick"]) == {6}
     assert again.misfit(ROLE) == ""
+    # It may see less than the role does.
+    assert again.misfit(Role("one", (Field("more"), *ROLE.obs), ROLE.act).sized({})) == ""
+    assert "sees" in again.misfit(Role("one", ROLE.obs[1:], ROLE.act).sized({}))
     with pytest.raises(ContractError, match="accepted: bool of shape"):
         Role("one", obs=ROLE.obs, act=(Field("pick", "int64", low=5, high=8),))
     assert "differ" in again.misfit(Role("one", (*ROLE.obs[:1], Field("level"), *ROLE.obs[2:]), ROLE.act).sized({}))

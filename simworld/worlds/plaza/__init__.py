@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact
+from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
 from simworld.worlds.plaza._scenes import FloatArray, Scene, SceneName, Ways
-from simworld.worlds.plaza._world import Manner, Plaza, Rewards
+from simworld.worlds.plaza._world import Manner, Plaza
 
 __all__ = [
     "BODY",

@@ -12,33 +12,12 @@ from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
 from simworld.worlds.plaza._bodies import approach, capped, driven, from_walls, length, time_to_contact
+from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
 from simworld.worlds.plaza._scenes import TRIES, FloatArray, Scene, SceneName, Ways, crowdnav, settled
 from simworld.worlds.plaza._tally import MEASURES, TIMED_OUT, UNDER_WAY, Tally
 
 Manner = Literal["regular", "impassive", "surprised", "scared", "curious", "threatening"]
-
-
-@dataclass(frozen=True)
-class Rewards:
-    """What a robot earns (by default as in CrowdNav, Chen et al. 2019)."""
-
-    goal: float = 1.0
-    """For arriving."""
-    collision: float = -0.25
-    """For touching somebody or something."""
-    discomfort: float = -0.5
-    """For every second and metre by which a person's surface is nearer than ``discomfort_distance``."""
-    discomfort_distance: Annotated[float, Ge(0)] = 0.2
-    """In metres."""
-    personal_space: float = 0.0
-    """For every second and square metre by which a person's surface is nearer than ``kept``, squared."""
-    kept: Annotated[float, Ge(0)] = 0.45
-    """In metres: 0.45 is Hall's intimate distance, 1.2 his personal one."""
-    progress: float = 0.0
-    """For every metre that it comes nearer to its goal."""
-    second: float = 0.0
-    """For every second."""
 
 
 @dataclass
@@ -94,7 +73,7 @@ class Plaza(World):
     """A robot's time is up in the first tick that begins so late, in seconds; by default never."""
     collisions: Literal["end", "count"] = "end"
     """Whether a robot that touched somebody is taken out, or only counted."""
-    rewards: Rewards = Rewards()
+    rewards: Rewards = field(default_factory=Rewards)
     """What robots earn."""
     discount: Annotated[float, Gt(0), Le(1)] = 0.9
     """Of the measure ``value``, per second and m/s."""
@@ -132,6 +111,7 @@ class Plaza(World):
         way = self._scene.robots(robots)
         self._robot_goal, self._robot_velocity = way.goal.copy(), np.zeros((robots, 2))
         self._robot_position, self._robot_here = way.start.copy(), np.zeros(robots, dtype=np.bool_)
+        self._decided = np.zeros(robots, dtype=np.bool_)
         ahead = way.goal - way.start
         self._heading = np.arctan2(ahead[:, 1], ahead[:, 0])
         self._tally = Tally(way.start.copy(), way.goal.copy(), np.full(robots, self.robot_speed), self.dt)
@@ -311,24 +291,18 @@ class Plaza(World):
         late = self.time_limit is not None and turn.tick * self.dt > self.time_limit - 1e-9
         if late:
             touched[:] = False
-        hit = touched.any(axis=1)
+        hit = touched[:, 0] | touched[:, 1] | touched[:, 2]
         to_go = length(self._robot_goal[robots] - after)
         out = hit & (self.collisions == "end")
         arrived = ~out & (to_go < self.within) & (not late)
         self._tally.judged(robots, touched, arrived, late, self.collisions == "end")
         self._tally.least[robots] = np.minimum(self._tally.least[robots], nearest)
-        pay, told = self.rewards, ~hit & ~arrived & (not late)
         closer = length(self._robot_goal[robots] - before) - to_go
-        short = np.where(told, np.maximum(pay.discomfort_distance - nearest, 0.0), 0.0)
-        close = np.where(told, np.maximum(pay.kept - nearest, 0.0), 0.0)
-        amounts = (
-            pay.goal * arrived
-            + pay.collision * hit
-            + (pay.discomfort * short + pay.personal_space * close * close + pay.second) * self.dt
-            + pay.progress * closer
-        )
+        gap = np.where(hit | arrived | late, np.inf, nearest)
+        amounts = self.rewards.amounts(arrived, hit, gap, closer, self.dt)
         self._tally.rewarded(robots, amounts, self.discount)
-        turn.reward("robot", robots, amounts)
+        # Who still waits for the answer to its first question has decided nothing that could be rewarded.
+        turn.reward("robot", robots[self._decided[robots]], amounts[self._decided[robots]])
         self._robot_position[robots], self._robot_velocity[robots] = after, velocity
 
     def _steer(self, moment: Moment, robots: Members) -> FloatArray:
@@ -336,6 +310,7 @@ class Plaza(World):
         velocity, acts = np.zeros((len(robots), 2)), moment.acts.get("robot")
         if acts is None:
             return velocity
+        self._decided[acts.members] = True
         place = np.searchsorted(robots, acts.members)
         if self.body == "unicycle":
             way, heading = driven(self._heading[acts.members], acts["forward"], acts["turn"], self.dt)

@@ -8,10 +8,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from simworld.kernel import Group, Intervention, Kernel
+from simworld.execution import Order, execute
+from simworld.kernel import Agent, Group, Intervention, Kernel
+from simworld.scenario import load
 from simworld.testing import Listener, play
 from simworld.worlds.plaza import Plaza, length
 from simworld_agents.navigator import Orca, SocialForce, Still, Straight
+from simworld_analysis import open_run
 
 
 def seated(people=5, walk=None, robot=None, robots=1):
@@ -204,3 +207,28 @@ def test_who_has_arrived_stays_and_is_still_in_the_way():
     rows = play(Plaza(size=2.0), seated(1, Straight(), robots=0), 3, 60).heard.rows
     assert rows[-1]["tick"] == 59
     assert rows[-1]["seen"]["position"] == pytest.approx(rows[-1]["seen"]["goal"], abs=1e-4)
+
+
+class Slow(Agent):
+    """Asks a person, whose answer takes a second; until then its robot stands."""
+
+    asks = ("person",)
+
+    async def act(self, seen, seat):
+        answer = await seat.ask.person({"question": "Go?", "low": 0, "high": 1, "fallback": 0}, after=4)
+        return {"velocity": np.array([0.0, float(answer.value)])}
+
+
+def test_a_robot_whose_answer_takes_time_stands_until_it_comes(tmp_path):
+    (tmp_path / "it.yaml").write_text(
+        f"world: {{kind: plaza, time_limit: 24}}\nhorizon: 40\n"
+        f"roles: {{pedestrian: {{kind: orca, count: 2}}, robot: {{kind: '{__name__}:Slow'}}}}\n"
+        "people: {default: {kind: scripted, answers: [1]}}\n"
+    )
+    run = open_run(execute(Order(load(tmp_path / "it.yaml"), tmp_path / "runs")).run)
+    rows = run.table("decisions.robot").dropna(subset=["decision"])
+    acted = rows[rows["end"].isna()]
+    assert (acted["tick"] - acted["since"]).tolist() == [4] * len(acted)
+    # It drives a quarter of a metre every fifth tick, and is rewarded for nothing before its first decision.
+    assert [p[1] for p in rows["obs.position"]][:3] == [-4.0, -3.75, -3.5]
+    assert acted["reward"].notna().all()
