@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from simworld_agents.navigator._asked import LlmRobot, PersonRobot
+from simworld_agents.navigator._pednet import Encounters, PedNet, fit
 from simworld_agents.navigator._planner import Costs, Planner
 from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
 
-__all__ = ["Costs", "LlmRobot", "Orca", "PersonRobot", "Planner", "SocialForce", "Still", "Straight", "Walker"]
+__all__ = [
+    "Costs",
+    "Encounters",
+    "LlmRobot",
+    "Orca",
+    "PedNet",
+    "PersonRobot",
+    "Planner",
+    "SocialForce",
+    "Still",
+    "Straight",
+    "Walker",
+    "fit",
+]
