@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simworld_agents.navigator._asked import LlmRobot, PersonRobot
 from simworld_agents.navigator._pednet import Encounters, PedNet, fit
-from simworld_agents.navigator._planner import Costs, Planner
+from simworld_agents.navigator._planner import Costs, Planner, Sacson
 from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "PedNet",
     "PersonRobot",
     "Planner",
+    "Sacson",
     "SocialForce",
     "Still",
     "Straight",

@@ -3,7 +3,8 @@
 As in the authors' release it takes eight steps of the person's and the robot's past and eight of the robot's future,
 and gives eight displacements, each bounded. Departures, ours: everything is seen from the person, along the person's
 motion, and not from the robot, so that equal encounters look equal; whether there is a robot at all is an input, so
-that it can be asked what the person would do without one; there is no batch normalisation.
+that it can be asked what the person would do without one; the displacements come on top of going on as now; there is no
+batch normalisation.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ STEPS = 8
 _SCALE = 10.0
 """Metres that are 1 to the network; what is farther is taken to be that far."""
 _FASTEST = 1.5
-"""Metres in a second that a person goes at most."""
+"""Metres in a second by which a person differs at most from going on as now, along each axis."""
 _LAYERS = ("past0", "past1", "past2", "next0", "next1", "next2")
 _WIDTHS = ((4 * STEPS + 1, 64), (64, 64), (64, 32), (32 + 2 * STEPS, 64), (64, 32), (32, 2 * STEPS))
 _STILL = 0.05
@@ -55,6 +56,12 @@ class Encounters:
         pace = length(moved)[:, None]
         ahead = np.where(pace > _STILL, moved / np.maximum(pace, 1e-9), np.array([1.0, 0.0]))
         return self.past[:, 0], ahead
+
+    def going(self) -> FloatArray:
+        """How far each person goes in a tick if it goes on as now, in its own frame, m, shape (n, 1, 2)."""
+        pace = length(self.past[:, 0] - self.past[:, 1])
+        pace = np.where(pace > _STILL * self.dt, pace, 0.0)
+        return np.stack([pace, np.zeros_like(pace)], axis=1)[:, None]
 
     def inputs(self) -> tuple[FloatArray, FloatArray]:
         """What the network sees: of the past, shape (n, 33), and of the robot's future, (n, 16)."""
@@ -87,7 +94,7 @@ class PedNet(Predictor):
             hidden = np.einsum("ni,oi->no", hidden, weight) + bias
             hidden = np.maximum(hidden, 0.0) if place < 2 else np.tanh(hidden)
         at, ahead = encounters.frames()
-        steps = hidden.reshape(-1, STEPS, 2) * (encounters.dt * _FASTEST)
+        steps = encounters.going() + hidden.reshape(-1, STEPS, 2) * (encounters.dt * _FASTEST)
         back = _turned(np.cumsum(steps, axis=1), ahead * np.array([1.0, -1.0]))
         found: FloatArray = at[:, None] + back
         return found
@@ -138,7 +145,7 @@ class PedNet(Predictor):
         return PedNet(weights)
 
 
-def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int = 40) -> PedNet:
+def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int = 60) -> PedNet:
     """Fit the network to where people went, by least squares (Adam).
 
     Args:
@@ -161,7 +168,8 @@ def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int =
         torch.nn.init.kaiming_uniform_(layer.weight, a=5.0**0.5, generator=chance)
         torch.nn.init.zeros_(layer.bias)
     optimiser = torch.optim.Adam([p for layer in layers for p in layer.parameters()], lr=1e-3)
-    batch, reach = 512, encounters.dt * _FASTEST
+    batch, reach = 128, encounters.dt * _FASTEST
+    going = torch.tensor(encounters.going(), dtype=torch.float32)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
     for _ in range(epochs):
         for rows in torch.randperm(len(encounters), generator=chance).split(batch):
@@ -170,7 +178,7 @@ def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int =
                 hidden = torch.relu(layer(hidden))
             hidden = torch.cat([hidden, plan[rows]], dim=1)
             hidden = torch.relu(layers[4](torch.relu(layers[3](hidden))))
-            steps = torch.tanh(layers[5](hidden)).reshape(-1, STEPS, 2) * reach
+            steps = going[rows] + torch.tanh(layers[5](hidden)).reshape(-1, STEPS, 2) * reach
             loss = ((torch.cumsum(steps, dim=1) - wanted[rows]) ** 2).sum(dim=2).mean()
             optimiser.zero_grad()
             loss.backward()
