@@ -55,8 +55,15 @@ def test_the_commands_of_the_page_print_what_it_shows(tmp_path):
 
 
 def test_the_intervention_of_the_page_is_valid(tmp_path):
-    (arms,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    arms, _ = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     base = (ROOT / "scenarios" / "tax_policy.yaml").read_text()
     head = base[: base.index("arms:")]
     (tmp_path / "it.yaml").write_text(head + arms)
     assert "2 cells" in shell("simworld validate it.yaml", tmp_path)
+
+
+def test_the_probes_of_the_page_are_valid(tmp_path):
+    _, probes = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    roles = "roles: {pedestrian: {kind: orca, count: 2}, robot: {kind: straight}}"
+    (tmp_path / "it.yaml").write_text(f"world: {{kind: plaza}}\n{roles}\nhorizon: 5\n{probes}")
+    assert "valid, 1 cell" in shell("simworld validate it.yaml", tmp_path)
