@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from simworld.dashboard._tracks import Map, is_position, read_map
+from simworld.dashboard._tracks import Map, read_map
 
 if TYPE_CHECKING:
     from simworld_analysis import Run
@@ -118,6 +118,8 @@ def watched(run: Run, label: Label) -> list[str]:
     Where the members of each role are, the first vector that a lone member decides, the first number in which the
     members of a role differ, the first text.
     """
+    from simworld_analysis.positions import is_position  # noqa: PLC0415
+
     found: dict[str, str] = {}
     places: list[str] = []
     for table in run.tables:
@@ -184,6 +186,8 @@ class _Column:
 
 def _panels(run: Run, episode: str, watch: Sequence[str]) -> list[Panel]:
     """One map of all positions, and a panel for each other column, as far as there is something to show."""
+    from simworld_analysis.positions import is_position  # noqa: PLC0415
+
     found = [column for name in watch if (column := _column(run, episode, name)) is not None]
     places = [(c.role, c.field.name) for c in found if is_position(c.field)]
     shown = read_map(run, episode, places) if places else None
@@ -250,6 +254,8 @@ def _histogram(column: _Column) -> Histogram | None:
 
 
 def _bars(column: _Column) -> Bars | None:
+    from simworld_analysis.positions import is_position  # noqa: PLC0415
+
     name, size = column.field.name, column.field.type
     # Another vector of the same length says what the entries are: the edges of brackets, for example, but no place.
     seen = f"obs.{name.partition('.')[2]}"

@@ -10,8 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from simworld_analysis import Run
 
 Points: TypeAlias = npt.NDArray[np.float64]
@@ -47,15 +45,6 @@ class Map:
     high: tuple[float, float]
 
 
-def is_position(field: pa.Field) -> bool:
-    """Whether a column is a place in a plane: two numbers in metres."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    kind, unit = field.type, (field.metadata or {}).get(b"unit", b"")
-    plane = pa.types.is_fixed_size_list(kind) and kind.list_size == 2 and pa.types.is_floating(kind.value_type)
-    return bool(plane and unit == b"m")
-
-
 def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map | None:
     """One map of these columns; None if nobody has a position yet.
 
@@ -64,6 +53,8 @@ def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map 
         episode: Of which episode.
         columns: Role and column of each, such as ``("robot", "obs.position")``.
     """
+    from simworld_analysis.positions import places  # noqa: PLC0415
+
     found = {}
     for role, column in columns:
         rows = run.latest(f"decisions.{role}", episode, ["tick", "agent", "end", column], _MOST_ROWS)
@@ -72,25 +63,17 @@ def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map 
     if not found:
         return None
     newest = max(int(rows["tick"][-1].as_py()) for rows in found.values())
-    places = {key: positions(rows[key[1]]) for key, rows in found.items()}
-    whole = _finite(np.concatenate(list(places.values())))
+    spots = {key: places(rows[key[1]]) for key, rows in found.items()}
+    whole = _finite(np.concatenate(list(spots.values())))
     if not len(whole):
         return None
     names, roles = {column for _, column in found}, [role for role, _ in found]
     tracks = tuple(
-        _track(role if roles.count(role) == 1 else f"{role} {column}", rows, places[role, column], newest)
+        _track(role if roles.count(role) == 1 else f"{role} {column}", rows, spots[role, column], newest)
         for (role, column), rows in found.items()
     )
     low, high = whole.min(axis=0).tolist(), whole.max(axis=0).tolist()
     return Map(names.pop() if len(names) == 1 else "positions", tracks, (low[0], low[1]), (high[0], high[1]))
-
-
-def positions(column: Any) -> Points:
-    """A column of vectors of two as an array; nan where there is none."""
-    found = np.full((len(column), 2), np.nan)
-    there = column.is_valid().to_numpy()
-    found[there] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
-    return found
 
 
 def _track(name: str, rows: Any, places: Points, newest: int) -> Track:

@@ -16,6 +16,7 @@ from simworld.execution._reuse import known_episodes, missing_bases
 from simworld.execution._run import Order, Outcome, execute
 from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.execution._stops import Stops
 from simworld.execution._watch import Plan, Unwatched, Watcher
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Probes",
     "Replay",
     "Slot",
+    "Stops",
     "Unwatched",
     "Watcher",
     "Wish",

@@ -68,13 +68,13 @@ def _run_episode(
     begun = time.monotonic()
     if slot is not None:
         slot.begin(spec.number)
-    course = Course(spec)
+    course = Course(spec, probed=True)
     snapshots = Snapshots(spec, course, sheaf)
     kernel, recorder = course.kernel, snapshots.recorder
     tape = course.tape(keep)
     broker = Broker(gateway, tape)
     kernel.attach(recorder, broker)
-    course.probe(recorder.sampled)
+    course.tell(recorder.sampled)
     spare_loaded()
     status, error = "success", ""
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from simworld.errors import ContractError, ScenarioError
-from simworld.execution import Outside, Probes, build_interventions, build_probes, build_society, check
+from simworld.execution import Outside, Probes, Stops, build_interventions, build_probes, build_society, check
 from simworld.kernel import (
     Acts,
     Array,
@@ -130,15 +129,14 @@ class Stage:
         self.ear: _Ear
         self.moment: Moment | None = None
         """Where learners are due now; None: the episode is over."""
-        self._changes: deque[Intervention] = deque()
-        self._probes = Probes(())
+        self._stops = Stops((), Probes(()))
         self._outside: Outside | None = None
 
     def reset(self, seed: int) -> None:
         """Begin an episode, and run to the first moment in which a learner is due."""
         world, seating, changes = self.part.society()
         self.kernel = Kernel(world, seating, seed, self.part.cell.horizon)
-        self._changes, self._probes = deque(changes), self.part.probes(world)
+        self._stops = Stops(changes, self.part.probes(world))
         self.ear = _Ear(self.part.roles)
         self.kernel.attach(self.ear, self._broker(seed))
         self.moment = self._next()
@@ -147,8 +145,8 @@ class Stage:
     def inside(part: Part, kernel: Kernel, changes: Sequence[Intervention], seed: int) -> Stage:
         """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
         stage = Stage(part)
-        stage.kernel, stage.ear, stage._changes = kernel, _Ear(part.roles), deque(changes)
-        stage._probes = part.probes(kernel.world)
+        stage.kernel, stage.ear = kernel, _Ear(part.roles)
+        stage._stops = Stops(changes, part.probes(kernel.world))
         stage.ear.samples = {}
         kernel.attach(stage.ear, stage._broker(seed))
         if stage._next() is not None:
@@ -215,38 +213,18 @@ class Stage:
         return Broker(self._outside.gateway(self.part.resolved, seed))
 
     def _next(self) -> Moment | None:
-        kernel, finish = self.kernel, self.kernel.finish
+        kernel, finish, stops = self.kernel, self.kernel.finish, self._stops
         while True:
-            stop = self._stop()
+            stop = stops.following(kernel)
             moment = kernel.begin(stop)
             if moment is None:
                 if stop is None or kernel.closed:
                     return None
-                self._beside(stop)
+                stops.at(kernel, stop)
             elif moment.outer:
                 return moment
             else:
                 finish(moment)
-
-    def _stop(self) -> int | None:
-        """The next tick at which something is done beside the agenda; None if there is none."""
-        change = self._changes[0].at if self._changes else None
-        if not len(self._probes):
-            return change
-        probe = self._probes.next_stop(self.kernel.tick, self.kernel.horizon)
-        return min((tick for tick in (change, probe) if tick is not None), default=None)
-
-    def _beside(self, tick: int) -> None:
-        """What is done at a tick before anything else: probes are looked at and pay, and changes take effect."""
-        kernel, probes = self.kernel, self._probes
-        if len(probes):
-            probes.pay(kernel, probes.compare(kernel, tick, over=tick == kernel.horizon))
-        while self._changes and self._changes[0].at == tick:
-            change = self._changes.popleft()
-            probes.intervene(change)
-            kernel.intervene(change)
-        if tick < kernel.horizon:
-            probes.begin(kernel, tick)
 
 
 def _cell_of(scenario: Scenario, arm: str) -> Cell:

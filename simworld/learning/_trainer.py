@@ -84,7 +84,7 @@ class _Trainer:
         self._algo = self._built()
         if self._before is not None:
             self._algo.restore_from_path(str(self._checkpoint))
-        # Probes are beside an episode: learning does without them.
+        # Of the world alone: probes that do not pay are not followed here.
         shown = [f for f in self._stage.kernel.world.measures if f.name in scenario.model.measures]
         self._measures = [f.name for f in shown]
         self._metrics = Metrics(job.run, job.name, -1 if self._before is None else self._before[0], shown)

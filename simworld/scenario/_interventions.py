@@ -80,10 +80,21 @@ def probes_of(
             Problem(("probes", name, "reward", role), f"there is no such role{instead(role, list(resolved['roles']))}")
             for role in unknown
         ]
+        problems += [
+            Problem(("probes", name, "set"), f"{kind!r} asks, and in a branch nobody can; accepted: minds that do not")
+            for kind in _asking(checker, changes[0]["roles"])
+        ]
         how: dict[str, object] = {"reward": dict(sorted(block.reward.items()))} if block.reward else {}
         how |= {"of": block.of, "every": block.every, "ticks": block.ticks, "chance": block.chance}
         made[name] = how | {key: changes[0][key] for key in ("world", "roles", "without")}
     return made, problems
+
+
+def _asking(checker: Checker, minds: Mapping[str, Mapping[str, Mapping[str, object]]]) -> list[str]:
+    """Kinds of minds, by role and place, that ask a model or a person."""
+    kinds = dict.fromkeys(str(group["kind"]) for places in minds.values() for group in places.values())
+    found = {kind: checker.find("agent", kind) for kind in kinds}
+    return [k for k, one in found.items() if not isinstance(one, str) and bool(getattr(one.cls, "asks", None))]
 
 
 def _change(

@@ -57,7 +57,9 @@ def resolve_text(scenario: Scenario) -> str:
     resolved["record"] = data.get("record", {}) if final is None else final["record"]
     resolved |= {key: data[key] for key in ("models", "people", "interventions", "probes") if key in data}
     resolved |= {"measures": model.measures, "watch": model.watch}
-    resolved |= {key: data[key] for key in ("budget", "asking", "train") if key in data}
+    resolved |= {key: data[key] for key in ("budget", "asking") if key in data}
+    if model.train is not None:
+        resolved["train"] = model.train.model_dump(mode="json")
     resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": [c.as_data() for c in model.claims]}
     return _dump(resolved)
 

@@ -9,13 +9,14 @@ import shutil
 
 import pyarrow as pa
 import pytest
+import yaml
 
 from simworld.scenario import TrainBlock
 from simworld_analysis import OpenError, open_run
 from simworld_analysis.learning import curve_figure, evaluations, improvement, learning_curve, measured
 from simworld_analysis.report import render_report
 from simworld_analysis.report._learning import duration
-from simworld_analysis.report._trained import DEFAULTS, Trained
+from simworld_analysis.report._trained import Trained
 from simworld_analysis.report._words import number
 from simworld_analysis.statistics import interquartile_mean
 
@@ -26,9 +27,17 @@ roles: {frog: [{kind: random, count: 4}, {kind: still, count: 2}]}
 horizon: 9
 arms: {dry: {world.depth: 1}, wet: {}}
 probes: {ripple: {every: 2, reward: {frog: -1.0}}, echo: {every: 2}}
-train: {learners: [frog.0], arm: dry, sees: [fly], steps: 90, hidden: [8], settings: {lr: 0.5, gamma: 0.9}}
 """
+BLOCK = TrainBlock(
+    learners=["frog.0"], arm="dry", sees=["fly"], steps=90, hidden=[8], settings={"lr": 0.5, "gamma": 0.9}
+)
+RESOLVED += yaml.safe_dump({"train": BLOCK.model_dump(mode="json")}, sort_keys=False)
 BEFORE, AFTER = (1.0, 2.0, 3.0, 4.0, 5.0), (6.0, 7.5, 8.0, 9.0, 30.0)
+
+
+def block(learners, **more):
+    """A block ``train`` with every default, as ``resolved.yaml`` has it."""
+    return TrainBlock(learners=learners, **more).model_dump(mode="json")
 
 
 def curves(*trainings, **measures):
@@ -236,17 +245,12 @@ def test_wall_time_is_added_up_over_the_processes_of_a_training(hand):
     assert [duration(s) for s in (45.0, 384.0, 9000.0)] == ["45 s", "6.4 min", "2.5 h"]
 
 
-def test_what_the_page_takes_for_defaults_are_those_of_a_scenario():
-    fields = TrainBlock.model_fields
-    assert {name: fields[name].default for name in DEFAULTS} == dict(DEFAULTS)
-
-
 def test_the_seats_of_learners_are_those_of_the_trained_arm():
     arms = {"few": {}, "many": {"roles.frog.0.count": 7}}
     groups = [{"kind": "random", "count": 2}, {"kind": "still", "count": 1}]
-    found = Trained.of({"roles": {"frog": groups}, "arms": arms, "train": {"learners": ["frog.0"], "arm": "many"}})
+    found = Trained.of({"roles": {"frog": groups}, "arms": arms, "train": block(["frog.0"], arm="many")})
     assert found.counts == {"frog": (7,)}
     assert [group["kind"] for group in found.scenario["roles"]["frog"]] == ["policy", "still"]
     assert "arm many" in found.told(3, 10)
-    every = Trained.of({"roles": {"frog": groups}, "train": {"learners": ["frog"]}})
+    every = Trained.of({"roles": {"frog": groups}, "train": block(["frog"])})
     assert every.counts == {"frog": (2, 1)}

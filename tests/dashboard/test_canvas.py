@@ -13,10 +13,10 @@ from simworld.dashboard import View, render_view
 from simworld.dashboard._canvas import COLOURS, braille, draw_map
 from simworld.dashboard._live import Progress
 from simworld.dashboard._snapshot import Episode, Label, read_episode, watched
-from simworld.dashboard._tracks import Map, Track, _track, positions
+from simworld.dashboard._tracks import Map, Track, _track
 from simworld.execution import Order, execute
 from simworld.scenario import load
-from simworld_analysis import open_run
+from simworld_analysis import open_run, positions
 
 
 def track(name, now=(), trail=()):
@@ -117,14 +117,14 @@ def test_trails_of_many_are_shorter():
         places = pa.FixedSizeListArray.from_arrays(pa.array(np.zeros(60 * members)), 2)
         place = pa.field("obs.position", places.type, metadata={"unit": "m"})
         rows = pa.table({"tick": ticks, "agent": agents, "end": pa.nulls(30 * members, pa.string())})
-        found = _track("walker", rows.append_column(place, places), positions(pa.chunked_array([places])), 29)
+        found = _track("walker", rows.append_column(place, places), positions.places(pa.chunked_array([places])), 29)
         assert (len(found.now), len(found.trail)) == (members, length * members)
 
 
 def test_vectors_that_are_not_there_are_nan():
     column = pa.chunked_array([pa.array([[1.0, 2.0], None, [3.0, float("nan")]], pa.list_(pa.float64(), 2))])
-    assert np.array_equal(positions(column), [[1, 2], [np.nan, np.nan], [3, np.nan]], equal_nan=True)
-    assert positions(column.slice(2)).shape == (1, 2)
+    assert np.array_equal(positions.places(column), [[1, 2], [np.nan, np.nan], [3, np.nan]], equal_nan=True)
+    assert positions.places(column.slice(2)).shape == (1, 2)
 
 
 PLAZA = """

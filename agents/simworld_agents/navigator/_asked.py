@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Action, Agent, Array, Field, Json, Role, Seat, Value
-from simworld_agents.navigator._seeing import moved
+from simworld_agents.navigator._seeing import check_moves, moved
 from simworld_agents.prompts import Prompt
 
 _FOLDER = Path(__file__).parent / "prompts"
@@ -50,9 +51,7 @@ class _Steered(Agent):
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
-        does = {f.name for f in role.act}
-        if does not in ({"velocity"}, {"forward", "turn"}):
-            raise ValueError(f"the role {role.name!r} does {sorted(does)}; accepted: velocity, or forward and turn")
+        check_moves(role)
 
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Ask which move to make, if the last one is over; and move."""
@@ -65,9 +64,9 @@ class _Steered(Agent):
         seat.show(move=move)
         return _done(move, seen, seat.role)
 
+    @abstractmethod
     async def choose(self, seen: Mapping[str, Value], seat: Seat) -> str:
         """One of the moves."""
-        raise NotImplementedError
 
 
 @dataclass(eq=False)

@@ -16,10 +16,8 @@ from functools import partial
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.int64]
+from simworld.worlds.plaza import FloatArray, IntArray, length
 
 Columns: TypeAlias = tuple[FloatArray, FloatArray]
 """The two components of vectors, each of shape (m,)."""
@@ -132,14 +130,14 @@ def drive(
 
     Source: Helbing and Molnár, the acceleration towards the desired velocity.
     """
-    distance = _length(goal_way)
+    distance = length(goal_way)
     wanted = np.where(distance > near, speed / np.maximum(distance, _TINY), 0.0)
     return (wanted[:, None] * goal_way - velocity) / relaxation
 
 
 def capped(velocity: FloatArray, most: FloatArray) -> FloatArray:
     """Velocities (n, 2), shortened to the most (n,) that each can do; usually 1.3 v0 (Helbing and Molnár)."""
-    return velocity * np.minimum(1.0, most / np.maximum(_length(velocity), _TINY))[:, None]
+    return velocity * np.minimum(1.0, most / np.maximum(length(velocity), _TINY))[:, None]
 
 
 # -- others --------------------------------------------------------------------------------------------------------
@@ -198,22 +196,22 @@ def moussaid(way: FloatArray, velocity_of: FloatArray, velocity_by: FloatArray, 
 def _moussaid(way: FloatArray, velocity_of: FloatArray, velocity_by: FloatArray, form: Moussaid) -> Columns:
     """Components of ``moussaid``."""
     way_x, way_y = way[:, 0], way[:, 1]
-    distance = _length(way)
+    distance = length(way)
     near = 1.0 / np.maximum(distance, _TINY)
     toward_x = form.importance * (velocity_of[:, 0] - velocity_by[:, 0]) + way_x * near
     toward_y = form.importance * (velocity_of[:, 1] - velocity_by[:, 1]) + way_y * near
-    length = np.sqrt(toward_x * toward_x + toward_y * toward_y)
-    np.maximum(length, _TINY, out=length)
+    norm = np.sqrt(toward_x * toward_x + toward_y * toward_y)
+    np.maximum(norm, _TINY, out=norm)
     if form.wrapped:
         theta = np.arctan2(toward_x * way_y - toward_y * way_x, toward_x * way_x + toward_y * way_y)
     else:
         theta = np.arctan2(-way_y, -way_x) - np.arctan2(-toward_y, -toward_x)
-    reach = form.stretch * length
+    reach = form.stretch * norm
     # Far apart with no D at all, the exponent is huge: its exponential is zero, and must not become 0/0 before.
     fade = distance / np.maximum(reach, 1e-30)
     bent = reach * theta
     bent *= bent
-    scale = form.strength / length
+    scale = form.strength / norm
     slow = scale * np.exp(-fade - form.slowing**2 * bent)
     turn = scale * np.exp(-fade - form.turning**2 * bent)
     turn *= np.sign(theta)
@@ -261,10 +259,10 @@ def _helbing(
     way: FloatArray, velocity_by: FloatArray, toward_by: FloatArray, toward_of: FloatArray, form: Helbing
 ) -> Columns:
     """Components of ``helbing``."""
-    stride = form.step * _length(velocity_by)
+    stride = form.step * length(velocity_by)
     from_x, from_y = -way[:, 0], -way[:, 1]
     end_x, end_y = from_x - stride * toward_by[:, 0], from_y - stride * toward_by[:, 1]
-    start, end = _length(way), np.sqrt(end_x * end_x + end_y * end_y)
+    start, end = length(way), np.sqrt(end_x * end_x + end_y * end_y)
     product, dot, cross = start * end, from_x * end_x + from_y * end_y, from_x * end_y - from_y * end_x
     # b^2 = (|d||c| + d.c) / 2 cancels between the ends of the stride, where (d x c)^2 / (|d||c| - d.c) does not.
     safe = np.maximum(product + np.abs(dot), _TINY)
@@ -272,11 +270,11 @@ def _helbing(
     start_part, end_part = 1.0 / np.maximum(start, _TINY), 1.0 / np.maximum(end, _TINY)
     out_x = from_x * start_part + end_x * end_part
     out_y = from_y * start_part + end_y * end_part
-    length = np.sqrt(out_x * out_x + out_y * out_y)
-    known = (product > 0.0) & (length > 0.0)
-    slope = (start + end) / (2.0 * np.sqrt(np.where(known, product, 1.0)) * np.where(known, length, 1.0))
+    norm = np.sqrt(out_x * out_x + out_y * out_y)
+    known = (product > 0.0) & (norm > 0.0)
+    slope = (start + end) / (2.0 * np.sqrt(np.where(known, product, 1.0)) * np.where(known, norm, 1.0))
     size = np.where(known, form.potential / form.distance * np.exp(-b / form.distance) * slope, 0.0)
-    seen = -(toward_of[:, 0] * out_x + toward_of[:, 1] * out_y) >= np.cos(np.radians(form.view / 2.0)) * length
+    seen = -(toward_of[:, 0] * out_x + toward_of[:, 1] * out_y) >= np.cos(np.radians(form.view / 2.0)) * norm
     size *= np.where(seen, 1.0, form.outside)
     return size * out_x, size * out_y
 
@@ -301,7 +299,7 @@ def circular(way: FloatArray, touching: FloatArray, form: Circular) -> FloatArra
 
     Source: Helbing, Farkas and Vicsek, Nature 407, 487 (2000), the psychological term; the program CrowdNav++.
     """
-    distance = _length(way)
+    distance = length(way)
     size = form.strength * np.exp((touching - distance) / form.distance) / np.maximum(distance, _TINY)
     force = np.empty((2, len(way)))
     force[0], force[1] = -size * way[:, 0], -size * way[:, 1]
@@ -350,7 +348,7 @@ def walls(position: FloatArray, segments: FloatArray, radius: float, form: WallP
     force = np.zeros((len(position), 2))
     for start_x, start_y, end_x, end_y in segments.tolist():
         away = _away(position, (start_x, start_y), (end_x - start_x, end_y - start_y))
-        distance = _length(away)
+        distance = length(away)
         if isinstance(form, WallPotential):
             size = form.potential / form.distance * np.exp((radius - distance) / form.distance)
             force += (size / np.maximum(distance, _TINY))[:, None] * away
@@ -384,10 +382,3 @@ def _by_points(position: FloatArray, points: FloatArray, radius: float, form: Wa
     force = np.empty((2, len(position)))
     force[0], force[1] = (size * away_x).sum(axis=1), (size * away_y).sum(axis=1)
     return force.T
-
-
-def _length(vectors: FloatArray) -> FloatArray:
-    """Lengths (m,) of vectors (m, 2); exactly rounded steps, unlike ``hypot``."""
-    x, y = vectors[:, 0], vectors[:, 1]
-    found: FloatArray = np.sqrt(x * x + y * y)
-    return found

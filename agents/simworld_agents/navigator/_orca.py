@@ -14,17 +14,10 @@ No result depends on who else is computed at the same time, to the last bit: the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-"""An array of float64."""
-IntArray: TypeAlias = npt.NDArray[np.int64]
-"""An array of int64."""
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
-"""An array of truth values."""
+from simworld.worlds.plaza import BoolArray, FloatArray, IntArray
 
 PARALLEL = 1e-5
 """Lines whose directions differ by a sine no larger than this count as parallel."""

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from simworld.worlds.plaza import FloatArray, length
+from simworld.worlds.plaza import FloatArray, length, turned
 from simworld_agents.navigator._predictors import Predictor, Scenery
 
 STEPS = 8
@@ -68,9 +68,9 @@ class Encounters:
         at, ahead = self.frames()
         here = self.there[:, None, None]
         parts = [
-            _turned(self.past - at[:, None], ahead),
-            np.where(here > 0.0, _turned(self.robot_past - at[:, None], ahead), 0.0),
-            np.where(here > 0.0, _turned(self.plan - at[:, None], ahead), 0.0),
+            turned(self.past - at[:, None], ahead),
+            np.where(here > 0.0, turned(self.robot_past - at[:, None], ahead), 0.0),
+            np.where(here > 0.0, turned(self.plan - at[:, None], ahead), 0.0),
         ]
         own, robot, plan = (np.clip(part / _SCALE, -1.0, 1.0).reshape(len(self), -1) for part in parts)
         return np.concatenate([own, robot, self.there[:, None]], axis=1), plan
@@ -95,7 +95,7 @@ class PedNet(Predictor):
             hidden = np.maximum(hidden, 0.0) if place < 2 else np.tanh(hidden)
         at, ahead = encounters.frames()
         steps = encounters.going() + hidden.reshape(-1, STEPS, 2) * (encounters.dt * _FASTEST)
-        back = _turned(np.cumsum(steps, axis=1), ahead * np.array([1.0, -1.0]))
+        back = turned(np.cumsum(steps, axis=1), ahead * np.array([1.0, -1.0]))
         found: FloatArray = at[:, None] + back
         return found
 
@@ -162,7 +162,7 @@ def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int =
     chance = torch.Generator().manual_seed(seed)
     past, plan = (torch.tensor(part, dtype=torch.float32) for part in encounters.inputs())
     at, ahead = encounters.frames()
-    wanted = torch.tensor(_turned(future - at[:, None], ahead), dtype=torch.float32)
+    wanted = torch.tensor(turned(future - at[:, None], ahead), dtype=torch.float32)
     layers: list[Any] = [torch.nn.Linear(a, b) for a, b in _WIDTHS]
     for layer in layers:
         torch.nn.init.kaiming_uniform_(layer.weight, a=5.0**0.5, generator=chance)
@@ -189,13 +189,6 @@ def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int =
         for layer in layers
     ]
     return PedNet(tuple(plain))
-
-
-def _turned(vectors: FloatArray, ahead: FloatArray) -> FloatArray:
-    """Vectors (n, k, 2) in the frame whose first axis is the unit vector ``ahead`` (n, 2)."""
-    x, y = vectors[..., 0], vectors[..., 1]
-    cos, sin = ahead[:, None, 0], ahead[:, None, 1]
-    return np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)
 
 
 def _filled(past: FloatArray) -> FloatArray:

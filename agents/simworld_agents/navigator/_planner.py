@@ -15,6 +15,7 @@ from simworld.kernel import Array, Cohort, Field, Members, Role, Seats
 from simworld.worlds.plaza import FloatArray, driven, from_walls, length
 from simworld_agents.navigator._pednet import PedNet
 from simworld_agents.navigator._predictors import ConstantVelocity, Predictor, Reacting, Scenery
+from simworld_agents.navigator._seeing import check_moves
 
 _SPEEDS, _HEADINGS = 5, 16
 """CrowdNav's actions: to stand, and so many speeds, exponentially spaced, in so many directions."""
@@ -87,9 +88,7 @@ class Planner(Cohort):
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
-        does = {f.name for f in role.act}
-        if does not in ({"velocity"}, {"forward", "turn"}):
-            raise ValueError(f"the role {role.name!r} does {sorted(does)}; accepted: velocity, or forward and turn")
+        check_moves(role)
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """The best move of each."""

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from simworld.kernel import Array, Role, Seats
-from simworld.worlds.plaza import MANNERS, FloatArray, length
-
-IntArray: TypeAlias = npt.NDArray[np.int64]
-"""An array of int64."""
-BoolArray: TypeAlias = npt.NDArray[np.bool_]
-"""An array of truth values."""
+from simworld.worlds.plaza import MANNERS, BoolArray, FloatArray, IntArray, length, wrapped
 
 _CROWD = 64
 """Among so many people a tree finds neighbours sooner than a table of all distances."""
@@ -154,6 +147,13 @@ class View:
         return np.sort(np.where(beyond, self.own[:, None], found), axis=1)
 
 
+def check_moves(role: Role) -> None:
+    """Raise ValueError unless the role moves by velocity, or as a unicycle."""
+    does = {f.name for f in role.act}
+    if does not in ({"velocity"}, {"forward", "turn"}):
+        raise ValueError(f"the role {role.name!r} does {sorted(does)}; accepted: velocity, or forward and turn")
+
+
 def moved(velocity: FloatArray, heading: FloatArray, dt: float, role: Role) -> dict[str, Array]:
     """The action that brings about velocities of shape (n, 2), as far as the bodies of a role can.
 
@@ -163,8 +163,7 @@ def moved(velocity: FloatArray, heading: FloatArray, dt: float, role: Role) -> d
     if "velocity" in fields:
         field = fields["velocity"]
         return {"velocity": np.clip(velocity, field.low, field.high)}
-    error = np.arctan2(velocity[:, 1], velocity[:, 0]) - heading
-    error = np.pi - np.mod(np.pi - error, 2.0 * np.pi)
+    error = wrapped(np.arctan2(velocity[:, 1], velocity[:, 0]) - heading)
     speed = length(velocity)
     most = float(fields["turn"].high or 0.0)
     forward = np.clip(speed * np.cos(error), 0.0, fields["forward"].high)

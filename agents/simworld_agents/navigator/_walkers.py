@@ -27,12 +27,10 @@ from simworld_agents.navigator._forces import (
 )
 from simworld_agents.navigator._manners import mannered
 from simworld_agents.navigator._orca import Neighbours, orca_velocity
-from simworld_agents.navigator._seeing import View, moved
+from simworld_agents.navigator._seeing import View, check_moves, moved
 
 _SKIN = 0.01
 """By so much, in metres, CrowdNav has everybody's radius larger than it is."""
-
-
 _WALL_HORIZON = 1.0
 """Seconds for which no wall is to be run into; with more, nobody dares to go through a door at a slant."""
 
@@ -57,9 +55,7 @@ class Walker(Cohort):
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
-        does = {f.name for f in role.act}
-        if does not in ({"velocity"}, {"forward", "turn"}):
-            raise ValueError(f"the role {role.name!r} does {sorted(does)}; accepted: velocity, or forward and turn")
+        check_moves(role)
 
     @abstractmethod
     def steer(self, view: View) -> FloatArray:

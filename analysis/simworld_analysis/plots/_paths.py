@@ -11,6 +11,7 @@ import numpy as np
 from simworld_analysis._open import OpenError, Run
 from simworld_analysis._values import baselines, episode_table
 from simworld_analysis.plots._data import is_timed, variants
+from simworld_analysis.positions import is_plane, is_position, places
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -57,8 +58,7 @@ def position_column(run: Run) -> str | None:
     """The first column of observations that is a position in metres; None if none is recorded."""
     for role in _roles(run):
         for field in _schema(run, role):
-            unit = (field.metadata or {}).get(b"unit", b"")
-            if field.name.startswith("obs.") and unit == b"m" and _is_plane(field.type):
+            if field.name.startswith("obs.") and is_position(field):
                 return str(field.name)
     return None
 
@@ -127,26 +127,20 @@ def _of_role(run: Run, table: str, episode: str, column: str) -> dict[int, Path]
     rows = run.rows_of(table, episode, list(dict.fromkeys(["tick", clock, "agent", "end", column])))
     if rows is None:
         return {}
-    agents, places = rows["agent"].to_numpy(), _vectors(rows[column])
+    agents, spots = rows["agent"].to_numpy(), places(rows[column])
+    # A place of which one number is unknown is unknown.
+    spots[~np.isfinite(spots).all(axis=1)] = np.nan
     order = np.lexsort((rows["tick"].to_numpy(), agents))
-    agents, places, ended = agents[order], places[order], rows["end"].is_valid().to_numpy()[order]
+    agents, spots, ended = agents[order], spots[order], rows["end"].is_valid().to_numpy()[order]
     tick, time = rows["tick"].to_numpy()[order], rows[clock].to_numpy()[order].astype(np.float64)
     # Who leaves and comes back was nowhere in between.
     back = np.flatnonzero(ended[:-1] & (agents[1:] == agents[:-1])) + 1
     agents, tick, time = (np.insert(values, back, values[back - 1]) for values in (agents, tick, time))
-    places = np.insert(places, back, np.nan, axis=0)
+    spots = np.insert(spots, back, np.nan, axis=0)
     starts = np.flatnonzero(np.diff(agents, prepend=-1))
-    parts = (np.split(values, starts[1:]) for values in (tick, time, places))
+    parts = (np.split(values, starts[1:]) for values in (tick, time, spots))
     paths = zip(agents[starts].tolist(), *parts, strict=True)
     return {agent: Path(*path) for agent, *path in paths if np.isfinite(path[2]).all(axis=1).any()}
-
-
-def _vectors(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    found = np.full((len(column), 2), np.nan)
-    there = column.is_valid().to_numpy()
-    found[there] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
-    found[~np.isfinite(found).all(axis=1)] = np.nan
-    return found
 
 
 def _seed(frame: pd.DataFrame, seed: int | None) -> int:
@@ -173,15 +167,9 @@ def _schema(run: Run, role: str) -> pa.Schema:
 
 def _has(run: Run, role: str, column: str) -> bool:
     schema = _schema(run, role)
-    return column in schema.names and _is_plane(schema.field(column).type)
-
-
-def _is_plane(kind: pa.DataType) -> bool:
-    import pyarrow as pa  # noqa: PLC0415
-
-    return bool(pa.types.is_fixed_size_list(kind) and kind.list_size == 2 and pa.types.is_floating(kind.value_type))
+    return column in schema.names and is_plane(schema.field(column).type)
 
 
 def _accepted(run: Run) -> str:
-    fields = [field for role in _roles(run) for field in _schema(run, role) if _is_plane(field.type)]
+    fields = [field for role in _roles(run) for field in _schema(run, role) if is_plane(field.type)]
     return ", ".join(dict.fromkeys(field.name for field in fields)) or "columns of two numbers, of which there are none"

@@ -12,14 +12,6 @@ from simworld_analysis.report._methods import Element, Methods
 from simworld_analysis.report._parameters import Parameters, entries, parameters_of, scenario_arms
 from simworld_analysis.report._words import count, listed, plain
 
-DEFAULTS: Mapping[str, Any] = {
-    "algo": "PPO",
-    "policies": "shared",
-    "hidden": [64, 64],
-    "activation": "tanh",
-    "evaluate_every": 2,
-}
-"""What a block ``train`` means that leaves these out."""
 _MOST_LINES = 8
 _LEARNER = "policy"
 """What plays where a learner does."""
@@ -38,7 +30,7 @@ class Trained:
     """The block ``train`` of a resolved scenario, and the scenario as it was trained."""
 
     block: Mapping[str, Any]
-    """With its defaults; empty if the directory has no such block."""
+    """Every default written out; empty if the directory has no such block."""
     scenario: Mapping[str, Any]
     """Of the one arm that was trained, with policies in the seats of learners."""
     counts: Mapping[str, tuple[int, ...]]
@@ -49,7 +41,7 @@ class Trained:
     def of(cls, resolved: Mapping[str, Any]) -> Trained:
         """The training of a resolved scenario."""
         given = resolved.get("train")
-        block = {**DEFAULTS, **given} if isinstance(given, Mapping) else {}
+        block = dict(given) if isinstance(given, Mapping) else {}
         grid = (resolved.get("sweep") or {}).get("grid") or {}
         first = {key: values[0] for key, values in grid.items() if isinstance(values, list) and values}
         # What is trained is the first cell of the arm.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact
+from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact, turned, wrapped
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
-from simworld.worlds.plaza._scenes import FloatArray, Scene, SceneName, Ways
+from simworld.worlds.plaza._scenes import BoolArray, FloatArray, IntArray, Scene, SceneName, Ways
 from simworld.worlds.plaza._world import Manner, Plaza
 
 __all__ = [
@@ -13,7 +13,9 @@ __all__ = [
     "FASTEST",
     "MANNERS",
     "Body",
+    "BoolArray",
     "FloatArray",
+    "IntArray",
     "Manner",
     "Plaza",
     "Rewards",
@@ -25,4 +27,6 @@ __all__ = [
     "from_walls",
     "length",
     "time_to_contact",
+    "turned",
+    "wrapped",
 ]

@@ -15,6 +15,18 @@ def length(vectors: FloatArray) -> FloatArray:
     return np.sqrt(vectors[..., 0] * vectors[..., 0] + vectors[..., 1] * vectors[..., 1])
 
 
+def turned(vectors: FloatArray, ahead: FloatArray) -> FloatArray:
+    """Vectors (n, k, 2) in the frame whose first axis is the unit vector ``ahead`` (n, 2), the second to its left."""
+    x, y = vectors[..., 0], vectors[..., 1]
+    cos, sin = ahead[:, None, 0], ahead[:, None, 1]
+    return np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)
+
+
+def wrapped(angle: FloatArray) -> FloatArray:
+    """Angles in rad, brought within (-pi, pi]."""
+    return np.pi - np.mod(np.pi - angle, 2.0 * np.pi)
+
+
 def capped(velocity: FloatArray, top: FloatArray) -> FloatArray:
     """Velocities of shape (n, 2), those that are faster than ``top`` (n,) slowed down to it."""
     speed = length(velocity)
@@ -41,8 +53,7 @@ def driven(heading: FloatArray, forward: FloatArray, turn: FloatArray, dt: float
     rate = np.where(curved, turn, 1.0)
     x = np.where(curved, (np.sin(after) - np.sin(heading)) / rate, np.cos(heading) * dt)
     y = np.where(curved, (np.cos(heading) - np.cos(after)) / rate, np.sin(heading) * dt)
-    wrapped = np.pi - np.mod(np.pi - after, 2.0 * np.pi)
-    return np.stack([x * forward, y * forward], axis=1), wrapped
+    return np.stack([x * forward, y * forward], axis=1), wrapped(after)
 
 
 def approach(way: FloatArray, moved: FloatArray) -> FloatArray:

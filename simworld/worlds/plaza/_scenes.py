@@ -12,6 +12,10 @@ import numpy.typing as npt
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 """An array of float64."""
+IntArray: TypeAlias = npt.NDArray[np.int64]
+"""An array of int64."""
+BoolArray: TypeAlias = npt.NDArray[np.bool_]
+"""An array of truth values."""
 SceneName: TypeAlias = Literal["circle", "square", "corridor", "doorway", "intersection", "perpendicular", "open"]
 """What a scene is called."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from simworld.kernel import Field, Members
 from simworld.worlds.plaza._bodies import length
-from simworld.worlds.plaza._scenes import FloatArray
+from simworld.worlds.plaza._scenes import BoolArray, FloatArray, IntArray
 
 UNDER_WAY, ARRIVED, COLLIDED, TIMED_OUT = range(4)
 """How things stand with a robot, or how they ended."""
@@ -50,10 +49,10 @@ class Tally:
     speed: FloatArray
     """Greatest speeds, in m/s."""
     dt: float
-    state: npt.NDArray[np.int64] = field(init=False)
-    seated: npt.NDArray[np.bool_] = field(init=False)
+    state: IntArray = field(init=False)
+    seated: BoolArray = field(init=False)
     """Who was ever there."""
-    touched: npt.NDArray[np.bool_] = field(init=False)
+    touched: BoolArray = field(init=False)
     """Whether it ever touched a person, a wall, a robot, shape (r, 3)."""
     elapsed: FloatArray = field(init=False)
     path: FloatArray = field(init=False)
@@ -70,9 +69,7 @@ class Tally:
         self._jerks = np.zeros(count, dtype=np.int64)
         self._velocity, self._acceleration = (np.zeros((count, 2)) for _ in range(2))
 
-    def judged(
-        self, who: Members, touched: npt.NDArray[np.bool_], arrived: npt.NDArray[np.bool_], late: bool, final: bool
-    ) -> None:
+    def judged(self, who: Members, touched: BoolArray, arrived: BoolArray, late: bool, final: bool) -> None:
         """What became of these robots in this tick.
 
         Args:

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
-from simworld.worlds.plaza._bodies import approach, capped, driven, from_walls, length, time_to_contact
+from simworld.worlds.plaza._bodies import approach, capped, driven, from_walls, length, time_to_contact, turned
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
-from simworld.worlds.plaza._scenes import TRIES, FloatArray, Scene, SceneName, Ways, crowdnav, settled
+from simworld.worlds.plaza._scenes import TRIES, FloatArray, IntArray, Scene, SceneName, Ways, crowdnav, settled
 from simworld.worlds.plaza._tally import MEASURES, TIMED_OUT, UNDER_WAY, Tally
 
 Manner = Literal["regular", "impassive", "surprised", "scared", "curious", "threatening"]
@@ -133,7 +132,7 @@ class Plaza(World):
         drawn = self.speed + self.speed_spread * turn.draw("speed", people, "normal")
         return np.clip(drawn, 0.6 * self.speed, 1.4 * self.speed)
 
-    def _drawn_manners(self, turn: Turn, people: int) -> npt.NDArray[np.int64]:
+    def _drawn_manners(self, turn: Turn, people: int) -> IntArray:
         weights = np.array([self.manners.get(name, 0.0) for name in MANNERS])  # type: ignore[call-overload]
         edges = np.cumsum(weights) / weights.sum()
         found = np.searchsorted(edges, turn.draw("manner", people), side="right")
@@ -232,9 +231,8 @@ class Plaza(World):
         """Vectors of shape (n, k, 2) as these robots see them: a unicycle along its heading, others as they are."""
         if self.body == "holonomic":
             return vectors
-        cos, sin = np.cos(self._heading[robots])[:, None], np.sin(self._heading[robots])[:, None]
-        x, y = vectors[..., 0], vectors[..., 1]
-        return np.stack([cos * x + sin * y, cos * y - sin * x], axis=-1)
+        heading = self._heading[robots]
+        return turned(vectors, np.stack([np.cos(heading), np.sin(heading)], axis=1))
 
     def _nearest(self, robots: Members, people: FloatArray) -> FloatArray:
         """The nearest people of each of these robots, seen from there, shape (n, near, 5)."""

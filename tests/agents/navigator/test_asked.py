@@ -48,8 +48,6 @@ ROBOTS = {
 @pytest.mark.parametrize("robot", ROBOTS.values(), ids=list(ROBOTS))
 @pytest.mark.parametrize("body", ["holonomic", "unicycle"])
 def test_one_line_fills_the_seat_of_a_robot(ran, robot, body):
-    if "llm_agent" in robot and body == "holonomic":
-        pytest.skip("a model cannot be asked for two numbers at once")
     run = ran(robot, body=body)
     assert run.manifest["status"] == "success"
     assert replay_run(run.path).identical
