@@ -24,11 +24,18 @@ _OUTSIDE = "(elsewhere)"
 """Where a run notes files that are not in the scenario's folder, by their content; it keeps no copy of them."""
 
 
-def sources_of(scenario: Scenario) -> dict[str, str]:
-    """SHA-256 of the source files of a scenario's own folder that its worlds and minds come from, by relative path."""
+def sources_of(scenario: Scenario, learner: tuple[type, Mapping[str, object]] | None = None) -> dict[str, str]:
+    """SHA-256 of the source files of a scenario's own folder that its worlds and minds come from, by relative path.
+
+    Args:
+        scenario: Whose.
+        learner: Who trains besides, and its settings.
+    """
     folder = scenario.path.resolve().parent
     classes = [find("world", cell.kind).cls for cell in scenario.cells]
     classes += [find("agent", seating.kind).cls for cell in scenario.cells for seating in cell.seatings]
+    if learner is not None:
+        classes.append(learner[0])
     todo = {cls.__module__ for cls in classes} | {name for cell in scenario.cells for name in _run_by(cell)}
     seen, found = set[str](), dict[str, str]()
     while todo:
@@ -38,7 +45,7 @@ def sources_of(scenario: Scenario) -> dict[str, str]:
         if path is not None:
             found[path.relative_to(folder).as_posix()] = _digest(path)
             todo |= _imported(path, name) - seen
-    return dict(sorted((found | _read(scenario, folder)).items()))
+    return dict(sorted((found | _read(scenario, folder, learner)).items()))
 
 
 def _run_by(cell: Cell) -> Iterator[str]:
@@ -50,14 +57,19 @@ def _run_by(cell: Cell) -> Iterator[str]:
             yield reference.partition(":")[0]
 
 
-def _read(scenario: Scenario, folder: Path) -> dict[str, str]:
+def _read(scenario: Scenario, folder: Path, learner: tuple[type, Mapping[str, object]] | None) -> dict[str, str]:
     """SHA-256 of the files that parameters name, such as a trained policy; by relative path where they are there."""
     found = {}
-    for seating in (s for cell in scenario.cells for s in cell.seatings):
-        for parameter in getattr(find("agent", seating.kind).cls, "reads", ()):
-            named = seating.parameters.get(parameter)
+    named_by: list[tuple[type, Mapping[str, object], str]] = [
+        (find("agent", s.kind).cls, s.parameters, s.where) for cell in scenario.cells for s in cell.seatings
+    ]
+    if learner is not None:
+        named_by.append((*learner, "train.settings"))
+    for cls, parameters, where in named_by:
+        for parameter in getattr(cls, "reads", ()):
+            named = parameters.get(parameter)
             if isinstance(named, str) and named:
-                path = _located(named, seating.where).resolve()
+                path = _located(named, where).resolve()
                 digest, inside = _digest(path), path.is_relative_to(folder)
                 found[path.relative_to(folder).as_posix() if inside else f"{_OUTSIDE}/{digest[:12]}"] = digest
     return found

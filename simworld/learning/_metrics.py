@@ -43,18 +43,23 @@ SCHEMAS = {
 }
 
 
-def _longer(schema: pa.Schema, more: Sequence[pa.Field]) -> pa.Schema:
+def _longer(schema: pa.Schema, prefix: str, fields: Sequence[Field]) -> pa.Schema:
     """A schema with further columns."""
+    more = [_field(f"{prefix}.{f.name}", pa.float64(), f.unit, f.meaning) for f in fields]
     return pa.schema([*schema, *more], metadata=schema.metadata)
 
 
 class Metrics:
     """The tables of one training: rows are appended as they come, and kept from an earlier process up to a point."""
 
-    def __init__(self, run: Path, training: str, until: int, measures: Sequence[Field] = ()) -> None:
+    def __init__(
+        self, run: Path, training: str, until: int, measures: Sequence[Field] = (), told: Sequence[Field] = ()
+    ) -> None:
         self._streams = {}
-        more = [_field(f"measure.{f.name}", pa.float64(), f.unit, f.meaning) for f in measures]
-        self._schemas = SCHEMAS | {"evaluation": _longer(SCHEMAS["evaluation"], more)}
+        self._schemas = {
+            "training": _longer(SCHEMAS["training"], "told", told),
+            "evaluation": _longer(SCHEMAS["evaluation"], "measure", measures),
+        }
         for name, schema in self._schemas.items():
             path = run / "tables" / name / f"{training}.arrows"
             path.parent.mkdir(exist_ok=True)

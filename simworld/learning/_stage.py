@@ -16,6 +16,7 @@ from simworld.kernel import (
     Acts,
     Array,
     Broker,
+    Cohort,
     Group,
     Intervention,
     Kernel,
@@ -82,11 +83,35 @@ class Part:
             self._fresh = pickle.dumps((world, seating, changes), protocol=pickle.HIGHEST_PROTOCOL)
         return world, seating, changes
 
+    def played(
+        self,
+        minds: Mapping[str, Cohort],
+        seed: int,
+        notes: Silent | None = None,
+        changes: Sequence[Intervention] = (),
+    ) -> Stage:
+        """An episode in which these minds decide for the learners' seats, by role, at its end.
+
+        Args:
+            minds: By role.
+            seed: Of the episode.
+            notes: Takes note of what is seen and done.
+            changes: Interventions besides the scenario's own.
+        """
+        world, seating, own = self.society()
+        for role, place in self.outer:
+            groups = list(seating[role])
+            groups[place] = Group(minds[role], groups[place].count, "policy")
+            seating[role] = groups
+        every = sorted([*own, *changes], key=lambda change: change.at)
+        return Stage.inside(self, Kernel(world, seating, seed, self.cell.horizon), every, seed, notes)
+
 
 class _Ear(Silent):
-    """Hears what the learners earn, and how their records end."""
+    """Hears what the learners earn, and how their records end; tells somebody else what is seen and done."""
 
-    def __init__(self, roles: Sequence[str]) -> None:
+    def __init__(self, roles: Sequence[str], notes: Silent | None = None) -> None:
+        self._notes = notes or Silent()
         self.earned: dict[str, Array] = {role: np.zeros(0) for role in roles}
         """By member, since it was taken last."""
         self.ended: dict[tuple[str, int], tuple[str, Mapping[str, Array], int]] = {}
@@ -95,26 +120,38 @@ class _Ear(Silent):
         self.samples: dict[str, list[float]] | None = None
         """Samples of the world's measures, by name; None: nobody wants them."""
 
-    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:  # noqa: ARG002
+    def joined(self, role: str, tick: int, members: Members, groups: Members, traits: Mapping[str, Array]) -> None:
         """Somebody new."""
+        self._notes.joined(role, tick, members, groups, traits)
         if role in self.earned and len(members):
             size = int(members[-1]) + 1
             self.earned[role] = np.concatenate([self.earned[role], np.zeros(max(0, size - len(self.earned[role])))])
             self.joined_now += [(role, member) for member in members.tolist()]
 
-    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:  # noqa: ARG002
+    def left(self, role: str, tick: int, members: Members) -> None:
+        """Pass it on."""
+        self._notes.left(role, tick, members)
+
+    def decided(self, role: str, tick: int, acts: Acts) -> None:
+        """Pass it on."""
+        self._notes.decided(role, tick, acts)
+
+    def rewarded(self, role: str, members: Members, amounts: Array, decisions: Members | None) -> None:
         """Add up: members are distinct."""
+        self._notes.rewarded(role, members, amounts, decisions)
         if role in self.earned:
             self.earned[role][members] += amounts
 
-    def sampled(self, tick: int, values: Mapping[str, float]) -> None:  # noqa: ARG002
+    def sampled(self, tick: int, values: Mapping[str, float]) -> None:
         """Keep them, if somebody wants them."""
+        self._notes.sampled(tick, values)
         if self.samples is not None:
             for name, value in values.items():
                 self.samples.setdefault(name, []).append(value)
 
-    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:  # noqa: ARG002
+    def closed(self, role: str, tick: int, members: Members, seen: Mapping[str, Array], end: str) -> None:
         """The record ends."""
+        self._notes.closed(role, tick, members, seen, end)
         if role in self.earned:
             for place, member in enumerate(members.tolist()):
                 self.ended[role, member] = (end, seen, place)
@@ -142,10 +179,12 @@ class Stage:
         self.moment = self._next()
 
     @staticmethod
-    def inside(part: Part, kernel: Kernel, changes: Sequence[Intervention], seed: int) -> Stage:
+    def inside(
+        part: Part, kernel: Kernel, changes: Sequence[Intervention], seed: int, notes: Silent | None = None
+    ) -> Stage:
         """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
         stage = Stage(part)
-        stage.kernel, stage.ear = kernel, _Ear(part.roles)
+        stage.kernel, stage.ear = kernel, _Ear(part.roles, notes)
         stage._stops = Stops(changes, part.probes(kernel.world))
         stage.ear.samples = {}
         kernel.attach(stage.ear, stage._broker(seed))

@@ -24,8 +24,9 @@ from simworld.execution import (
     sources_of,
 )
 from simworld.learning._metrics import Row, read_rows
+from simworld.learning._school import check_learner, found_learner
 from simworld.learning._stage import Part
-from simworld.learning._trainer import DONE, STOPPED, Job, check_algorithm, require_torch, settings_of, train_one
+from simworld.learning._trainer import DONE, STOPPED, Job, train_one
 from simworld.recording import FolderLock, RunLock, Status, read_manifest
 from simworld.scenario import Scenario, scenario_digest
 
@@ -73,23 +74,21 @@ def train(order: Training, progress: Progress | None = None, say: Callable[[str]
         RunError: torch is not installed, the directory cannot be written, another process is training there, or all
             trainings failed.
     """
-    require_torch()
     scenario = order.scenario
     block = scenario.model.train
     if block is None:
         raise ScenarioError(f"{scenario.path}: there is no block 'train'; accepted: train: {{learners: [...]}}")
     part = Part(scenario, block.learners, block.arm, block.sees)
-    digest, sources = training_digest(scenario), sources_of(scenario)
+    found = found_learner(scenario)
+    digest = training_digest(scenario)
+    sources = sources_of(scenario, None if found is None else (found.cls, block.settings))
     finished, _ = _earlier(order, digest, sources)
     if finished is not None:
         return finished
     tell = say or _silent
-    tell("loading RLlib")
-    try:
-        check_algorithm(block, part)
-        settings_of(block)
-    except ScenarioError as error:
-        raise ScenarioError(f"{scenario.path}: {error}") from error
+    if found is None:
+        tell("loading RLlib")
+    check_learner(scenario, part)
     with ExitStack() as stack:
         with FolderLock(order.out):
             finished, unfinished = _earlier(order, digest, sources)

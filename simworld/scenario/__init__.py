@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from simworld.scenario._claims import claims_beyond
     from simworld.scenario._load import Scenario, load
     from simworld.scenario._models import ScenarioFile, TrainBlock
-    from simworld.scenario._registry import Category, Found, build, find, kinds, known
+    from simworld.scenario._registry import Category, Found, build, find, kinds, known, learner_kind
     from simworld.scenario._resolve import resolve_text, scenario_digest
     from simworld.scenario._schema import schema
     from simworld.scenario._yaml import parse_value
@@ -41,6 +41,7 @@ _MODULES = {
     "import_beside": "_beside",
     "kinds": "_registry",
     "known": "_registry",
+    "learner_kind": "_registry",
     "load": "_load",
     "parse_value": "_yaml",
     "resolve_text": "_resolve",
@@ -65,6 +66,7 @@ __all__ = [
     "import_beside",
     "kinds",
     "known",
+    "learner_kind",
     "load",
     "parse_value",
     "resolve_text",

@@ -24,22 +24,22 @@ from simworld.scenario._parameters import Parameters, parameters_of
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Category: TypeAlias = Literal["world", "agent"]
-"""What a kind is: the rules, or a mind (an agent or a cohort)."""
+Category: TypeAlias = Literal["world", "agent", "learner"]
+"""What a kind is: the rules, a mind (an agent or a cohort), or who trains one."""
 
 GROUP = "simworld"
-"""The entry-point group; names in it are ``world.<kind>`` and ``agent.<kind>``."""
+"""The entry-point group; names in it are ``world.<kind>``, ``agent.<kind>`` and ``learner.<kind>``."""
 
-_RESERVED: dict[str, tuple[str, ...]] = {"world": ("kind",), "agent": ("kind", "count")}
-_BASES = {"world": "a World", "agent": "an Agent or a Cohort"}
+_RESERVED: dict[str, tuple[str, ...]] = {"world": ("kind",), "agent": ("kind", "count"), "learner": ()}
+_BASES = {"world": "a World", "agent": "an Agent or a Cohort", "learner": "a Learner"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """A world or a mind that a scenario may name."""
+    """A world, a mind or a learner that a scenario may name."""
 
     category: Category
-    """World or agent."""
+    """World, agent or learner."""
     kind: str
     """The name under which it was found."""
     cls: type
@@ -97,6 +97,11 @@ def known(category: Category) -> list[str]:
     """All registered short names of a category, sorted; this imports none."""
     start = f"{category}."
     return sorted(name.removeprefix(start) for name in _entries(tuple(sys.path)) if name.startswith(start))
+
+
+def learner_kind(algo: str) -> str | None:
+    """The kind of a learner that is found by name, here or in a module; None: it is an algorithm of RLlib."""
+    return algo if ":" in algo or algo in known("learner") else None
 
 
 def build(found: Found, params: Mapping[str, object], where: str = "") -> object:
@@ -195,7 +200,8 @@ def brings_minds(cls: type) -> bool:
 
 
 def _fits(category: Category, cls: object) -> bool:
-    return isinstance(cls, type) and (_is_world(cls) if category == "world" else _is_agent(cls))
+    tests = {"world": _is_world, "agent": _is_agent, "learner": _is_learner}
+    return isinstance(cls, type) and tests[category](cls)
 
 
 def _is_world(cls: type) -> bool:
@@ -208,6 +214,12 @@ def _is_agent(cls: type) -> bool:
     from simworld.kernel import Agent, Cohort  # noqa: PLC0415
 
     return issubclass(cls, Agent | Cohort)
+
+
+def _is_learner(cls: type) -> bool:
+    from simworld.spaces import Learner  # noqa: PLC0415
+
+    return issubclass(cls, Learner)
 
 
 def _sort(value: object) -> str:

@@ -11,7 +11,7 @@ from simworld.errors import ScenarioError
 from simworld.scenario._cells import digest
 from simworld.scenario._check import groups_of
 from simworld.scenario._models import SweepBlock
-from simworld.scenario._registry import Category, find
+from simworld.scenario._registry import Category, find, learner_kind
 from simworld.scenario._sweep import Values, drawn, points_of
 from simworld.scenario._yaml import scalar
 
@@ -59,7 +59,7 @@ def resolve_text(scenario: Scenario) -> str:
     resolved |= {"measures": model.measures, "watch": model.watch}
     resolved |= {key: data[key] for key in ("budget", "asking") if key in data}
     if model.train is not None:
-        resolved["train"] = model.train.model_dump(mode="json")
+        resolved["train"] = _trained(model.train.model_dump(mode="json"))
     resolved |= {"faults": model.faults.model_dump(mode="json"), "claims": [c.as_data() for c in model.claims]}
     return _dump(resolved)
 
@@ -108,6 +108,19 @@ def _block(category: Category, value: object, at: tuple[str | int, ...], keys: I
     reserved = {"kind": value["kind"], **({"count": value.get("count", 1)} if category == "agent" else {})}
     given = {name: below for name, below in value.items() if name not in parameters.reserved}
     return _ordered({**reserved, **parameters.fill(given)})
+
+
+def _trained(block: dict[str, object]) -> dict[str, object]:
+    """A block ``train`` with the defaults of a learner that is found by name; RLlib keeps its own."""
+    settings, kind = block["settings"], learner_kind(str(block["algo"]))
+    if kind is None or not isinstance(settings, Mapping):
+        return block
+    try:
+        parameters = find("learner", kind).parameters
+    except ScenarioError:
+        # Only who trains looks it up: an episode needs no learner.
+        return block
+    return block | {"settings": _ordered(parameters.fill(settings))}
 
 
 def _ordered(value: object) -> object:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simworld.lazy import lazily
+from simworld.spaces._learner import Learner, Lesson, School, require_torch
 from simworld.spaces._mind import NetworkMind
 from simworld.spaces._network import Activation, Layer, Network, dense
 from simworld.spaces._vector import ActionVector, ObservationVector
@@ -24,13 +25,17 @@ __all__ = [
     "Activation",
     "Foreign",
     "Layer",
+    "Learner",
+    "Lesson",
     "Network",
     "NetworkMind",
     "ObservationVector",
     "RoleSpaces",
+    "School",
     "VectorSpaces",
     "dense",
     "foreign",
+    "require_torch",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _MODULES)

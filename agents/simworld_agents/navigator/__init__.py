@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from simworld_agents.navigator._asked import LlmRobot, PersonRobot
-from simworld_agents.navigator._pednet import Encounters, PedNet, fit
-from simworld_agents.navigator._planner import Costs, Planner, Sacson
+from simworld_agents.navigator._planner import Costs, Planner
+from simworld_agents.navigator._predictors import ConstantVelocity, Predictor, Reacting, Scenery
+from simworld_agents.navigator._seeing import View
 from simworld_agents.navigator._walkers import Orca, SocialForce, Still, Straight, Walker
 
 __all__ = [
+    "ConstantVelocity",
     "Costs",
-    "Encounters",
     "LlmRobot",
     "Orca",
-    "PedNet",
     "PersonRobot",
     "Planner",
-    "Sacson",
+    "Predictor",
+    "Reacting",
+    "Scenery",
     "SocialForce",
     "Still",
     "Straight",
+    "View",
     "Walker",
-    "fit",
 ]

@@ -10,10 +10,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
-from simworld.files import located
 from simworld.kernel import Array, Cohort, Field, Members, Role, Seats
 from simworld.worlds.plaza import FloatArray, driven, from_walls, length
-from simworld_agents.navigator._pednet import PedNet
 from simworld_agents.navigator._predictors import ConstantVelocity, Predictor, Reacting, Scenery
 from simworld_agents.navigator._seeing import check_moves
 
@@ -42,9 +40,6 @@ class Costs:
     courteous: bool = False
     """Whether only those count who are farther from where they were heading for than they would be otherwise (Sun et
     al. 2018): helping somebody is then no disturbance."""
-
-
-_SACSON = Costs(perturbation=50.0, personal_space=10.0)
 
 
 class Planner(Cohort):
@@ -199,36 +194,3 @@ class Planner(Cohort):
         past = np.stack([step[there] for step in self._people], axis=1)
         own = np.stack([step[member] for step in self._robots])
         return Scenery(people[there, :2], people[there, 2:4], past, seen["position"][place], own, float(seen["dt"]))
-
-
-class Sacson(Planner):
-    """A robot that minds what it does to people by a learned model of them (SACSoN, Hirose et al. 2023).
-
-    The objective is the paper's: the way to the goal, counterfactual perturbation against a robot that stands, and
-    personal space. It is minimised by trying moves, and not by a policy that was trained through the model, as in the
-    paper.
-    """
-
-    reads: ClassVar[tuple[str, ...]] = ("model",)
-
-    def __init__(
-        self,
-        model: str,
-        costs: Costs = _SACSON,
-        horizon: Annotated[float, Gt(0)] = 2.0,
-        clearance: Annotated[float, Ge(0)] = 0.1,
-    ) -> None:
-        """A planner with a learned model.
-
-        Args:
-            model: File of the model, as ``python -m benchmarks.studies.pednet --out FILE`` writes it, relative to
-                where simworld is run or to the scenario.
-            costs: Weights of perturbation and of personal space. The paper's are of other units; sweep them.
-            horizon: For how long a move is held in thought, in s.
-            clearance: No plan may come nearer to anybody, in m between surfaces, unless all do.
-
-        Raises:
-            ValueError: There is no such file, or it holds no model.
-        """
-        super().__init__(costs, horizon=horizon, clearance=clearance)
-        self._predictor = PedNet.load(located(model))

@@ -128,6 +128,21 @@ def test_what_it_expects_is_told_and_the_courteous_are_not_charged_for_helping()
     assert spared[0] == 0.0
 
 
+def test_who_makes_way_is_charged_by_squared_perturbation_and_not_by_the_courteous_hinge():
+    def charged(robot, courteous):
+        """What it costs to go up from there for two seconds, with a person on her way from the left along y = 0."""
+        met = scenery([[-1.5, 0.0]], [[1.0, 0.0]], robot=robot)
+        plans = (np.array(robot) + np.array([[0.0, 0.25]]) * np.arange(1, 9)[:, None])[None]
+        planner = Planner(Costs(perturbation=1.0, courteous=courteous))
+        return planner._for_people(met, plans, np.array([0.6]))["perturbation"][0]
+
+    # Standing in her way it would hold her up: going on, it lets her pass.
+    assert charged((0.0, 0.1), courteous=False) > 0.1
+    assert charged((0.0, 0.1), courteous=True) == 0.0
+    # From below her way it goes into it, and holds her up: that costs either way.
+    assert charged((0.0, -1.2), courteous=False) >= charged((0.0, -1.2), courteous=True) > 0.1
+
+
 def test_walls_bar_the_way_in_thought_too():
     path, numbers = walked(Planner(), people=0, scene="doorway", size=5.0, width=1.6)
     assert numbers["success"] == 1.0
