@@ -127,7 +127,11 @@ def common(schemas: Sequence[pa.Schema]) -> pa.Schema:
             known = found.setdefault(field.name, field)
             if known.type != field.type:
                 found[field.name] = known.with_type(_common_type(known.type, field.type))
-    return pa.schema(list(found.values()), metadata=schemas[0].metadata)
+    # What is noted of some files alone, such as the walls of one arm, does not hold for the table.
+    notes = dict(schemas[0].metadata or {})
+    for schema in schemas[1:]:
+        notes = {key: note for key, note in notes.items() if (schema.metadata or {}).get(key) == note}
+    return pa.schema(list(found.values()), metadata=notes or None)
 
 
 def _common_type(one: pa.DataType, other: pa.DataType) -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy.typing as npt
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_BACKDROP = b"simworld.backdrop"
 
 
 def is_plane(kind: pa.DataType) -> bool:
@@ -29,3 +32,13 @@ def places(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     there = column.is_valid().to_numpy()
     found[there] = column.combine_chunks().flatten().to_numpy(zero_copy_only=False).reshape(-1, 2)
     return found
+
+
+def backdrop(schema: pa.Schema) -> npt.NDArray[np.float64]:
+    """What stands still beneath the positions of a table, such as walls: shape (n, 4), x and y of both ends.
+
+    Args:
+        schema: Of the rows of one episode: arms may have other walls.
+    """
+    note = (schema.metadata or {}).get(_BACKDROP)
+    return np.array([] if note is None else json.loads(note), dtype=np.float64).reshape(-1, 4)

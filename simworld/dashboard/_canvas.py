@@ -39,8 +39,9 @@ _STEPS = 25
 def draw_map(shown: Map, size: Size) -> tuple[Text, ...]:
     """A map as lines: rows between axes in metres, both at one scale, and a legend.
 
-    Members are bright, where they were is dim. Where several roles share a character, it has the colour of the one with
-    the fewest members. The last map is kept: a screen is drawn more often than a run is looked at.
+    Members are bright, where they were is dim; what stands still, such as walls, has no colour. Where several roles
+    share a character, it has the colour of the one with the fewest members. The last map is kept: a screen is drawn
+    more often than a run is looked at.
 
     Args:
         shown: What is drawn.
@@ -53,7 +54,7 @@ def draw_map(shown: Map, size: Size) -> tuple[Text, ...]:
     left = max(map(len, labels))
     room = (max(_LEAST[0], size[0] - left - 1), max(_LEAST[1], size[1] - AROUND))
     scale, (columns, rows) = _fitted(low, high, room)
-    dots, looks = _dotted(shown.tracks, np.array([low[0], high[1]]), scale, (columns, rows))
+    dots, looks = _dotted(shown, np.array([low[0], high[1]]), scale, (columns, rows))
     lines = []
     for row, (cells, look) in enumerate(zip(braille(dots), looks, strict=True)):
         label = labels[0] if row == 0 else labels[1] if row == rows - 1 else ""
@@ -112,12 +113,14 @@ def _fitted(low: tuple[float, float], high: tuple[float, float], room: Size) -> 
 
 
 def _dotted(
-    tracks: Sequence[Track], corner: Points, scale: float, size: Size
+    shown: Map, corner: Points, scale: float, size: Size
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
     """Dots of the whole canvas, and how each of its characters looks: 0, or odd for a trail and even for a member."""
-    columns, rows = size
+    tracks, (columns, rows) = shown.tracks, size
     now, before = np.zeros((2, rows * _HIGH, columns * _WIDE), dtype=np.bool_)
     looks = np.zeros((rows, columns), dtype=np.int64)
+    still = _places(_along(shown.backdrop, scale), corner, scale)
+    before[still[:, 0], still[:, 1]] = True
     # The fewest last: one robot is not to be lost in a crowd.
     order = sorted(range(len(tracks)), key=lambda place: -len(tracks[place].now))
     for trail, dots in ((True, before), (False, now)):
@@ -132,6 +135,15 @@ def _dotted(
     # What is bright are members alone.
     bright = ((looks > 0) & (looks % 2 == 0)).repeat(_HIGH, axis=0).repeat(_WIDE, axis=1)
     return np.where(bright, now, before), looks
+
+
+def _along(segments: Points, scale: float) -> Points:
+    """Points on segments, no further apart than two dots."""
+    found = [np.zeros((0, 2))]
+    for x0, y0, x1, y1 in segments.tolist():
+        count = 2 + math.ceil(math.hypot(x1 - x0, y1 - y0) / scale)
+        found.append(np.linspace((x0, y0), (x1, y1), count))
+    return np.concatenate(found)
 
 
 def _places(points: Points, corner: Points, scale: float) -> npt.NDArray[np.int64]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simworld.dashboard._live import Progress, View, render_view
-from simworld.dashboard._snapshot import Episode, Label, last_sample, read_episode, watched
+from simworld.dashboard._snapshot import Episode, Label, read_episode, watched, whole_sample
 from simworld.execution import Board, EpisodeResult, Plan, Unwatched, Watcher
 
 if TYPE_CHECKING:
@@ -211,10 +211,10 @@ class LiveDisplay(_Polled):
         for row in rows:
             if row["status"] == "success" and row["episode"] not in self._read:
                 label = Label(row["episode"], row["arm"] or "", row["seed"])
-                last = last_sample(run, label, self._measures[0])
-                if last is not None:
+                number = whole_sample(run, label, self._measures[0])
+                if number is not None:
                     self._read.add(label.id)
-                    self._arms.setdefault(label.arm, []).append(last)
+                    self._arms.setdefault(label.arm, []).append(number)
                     self._newest = label
         # Short episodes are over before there is anything to read of them: then the last one that is over is shown.
         running = {self._plan.labels[number][0] for number, _ in self._board.running()}

@@ -62,7 +62,7 @@ class View:
     progress: Progress
     episode: Episode | None = None
     arms: Mapping[str, Sequence[float]] = field(default_factory=dict)
-    """Last samples of the first measure of finished episodes, by arm."""
+    """The first measure of finished episodes, one number each, by arm."""
     measure: str = ""
     models: Sequence[str] = ()
     asks: int = 0

@@ -297,9 +297,10 @@ def _faults(run: Run, episode: str) -> dict[str, int]:
     return counts
 
 
-def last_sample(run: Run, label: Label, measure: str) -> float | None:
-    """The last sample of a measure in an episode; None if there is none."""
-    latest = run.latest("measures", label.id, [measure])
-    column = np.zeros(0) if latest is None else latest[measure].to_numpy()
+def whole_sample(run: Run, label: Label, measure: str) -> float | None:
+    """An episode's number: the mean of a flow's samples, the last one of a stock's; None if there is none."""
+    flow = run.whole(measure) == "mean"
+    rows = (run.rows_of if flow else run.latest)("measures", label.id, [measure])
+    column = np.zeros(0) if rows is None else rows[measure].to_numpy()
     sampled = column[~np.isnan(column)]
-    return float(sampled[-1]) if len(sampled) else None
+    return float(sampled.mean() if flow else sampled[-1]) if len(sampled) else None

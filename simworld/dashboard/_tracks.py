@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -43,6 +43,8 @@ class Map:
     low: tuple[float, float]
     """Least x and y of all that was read, so that the frame does not follow every step."""
     high: tuple[float, float]
+    backdrop: Points = field(default_factory=lambda: np.zeros((0, 4)))
+    """What stands still, such as walls, within the frame: shape (n, 4), x and y of both ends in metres."""
 
 
 def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map | None:
@@ -53,7 +55,7 @@ def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map 
         episode: Of which episode.
         columns: Role and column of each, such as ``("robot", "obs.position")``.
     """
-    from simworld_analysis.positions import places  # noqa: PLC0415
+    from simworld_analysis.positions import backdrop, places  # noqa: PLC0415
 
     found = {}
     for role, column in columns:
@@ -67,13 +69,16 @@ def read_map(run: Run, episode: str, columns: Sequence[tuple[str, str]]) -> Map 
     whole = _finite(np.concatenate(list(spots.values())))
     if not len(whole):
         return None
+    still = next((lines for rows in found.values() if len(lines := backdrop(rows.schema))), np.zeros((0, 4)))
+    whole = np.concatenate([whole, still.reshape(-1, 2)])
     names, roles = {column for _, column in found}, [role for role, _ in found]
     tracks = tuple(
         _track(role if roles.count(role) == 1 else f"{role} {column}", rows, spots[role, column], newest)
         for (role, column), rows in found.items()
     )
     low, high = whole.min(axis=0).tolist(), whole.max(axis=0).tolist()
-    return Map(names.pop() if len(names) == 1 else "positions", tracks, (low[0], low[1]), (high[0], high[1]))
+    name = names.pop() if len(names) == 1 else "positions"
+    return Map(name, tracks, (low[0], low[1]), (high[0], high[1]), still)
 
 
 def _track(name: str, rows: Any, places: Points, newest: int) -> Track:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -78,6 +78,9 @@ class World(ABC):
     """How long one tick is, in ``tick_unit``."""
     tick_unit: ClassVar[str] = "tick"
     """Unit of the tables' column ``time``."""
+    backdrop: Sequence[Sequence[float]] | Array = ()
+    """What stands still where members move, such as walls: segments, x and y of one end and of the other, in metres.
+    Known when the world is made, recorded beside positions, and drawn beneath them; for minds it means nothing."""
     runs: ClassVar[tuple[str, ...]] = ()
     """Parameters that name code: a module, ``module:Class``, or a list of these."""
     changeable: ClassVar[tuple[str, ...]] = ()

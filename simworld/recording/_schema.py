@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -70,6 +72,8 @@ class EpisodeTables:
     tick_unit: str = "tick"
     kinds: Mapping[str, pa.DataType] | None = None
     """Arrow types of the parameters over the whole sweep (see ``parameter_types``); None: those of this episode."""
+    backdrop: tuple[tuple[float, ...], ...] = ()
+    """What stands still (``World.backdrop``): a note in the schemas of decisions, so that it goes with positions."""
 
     @staticmethod
     def of(
@@ -102,7 +106,8 @@ class EpisodeTables:
             raise ContractError(
                 f"{type(world).__name__}: tick_length and tick_unit are {clock}; accepted: number, text"
             )
-        return EpisodeTables(key, roles, (*world.measures, *probes), float(world.tick_length), world.tick_unit, kinds)
+        measures, backdrop = (*world.measures, *probes), _segments(world)
+        return EpisodeTables(key, roles, measures, float(world.tick_length), world.tick_unit, kinds, backdrop)
 
     def schemas(self) -> dict[str, pa.Schema]:
         """The schema of every table, by name. Raises ContractError for what cannot be a column."""
@@ -117,7 +122,9 @@ class EpisodeTables:
         tables["agents"] = [*_AGENTS, *(_declared("trait.", f) for f in traits)]
         tables |= {"asks": list(_ASKS), "faults": list(_FAULTS), "telemetry": list(_TELEMETRY), "chain": list(_CHAIN)}
         tables["episodes"] = self._episodes()
-        return {name: _schema(name, fields) for name, fields in tables.items()}
+        note = {"simworld.backdrop": json.dumps(self.backdrop)} if self.backdrop else {}
+        notes = {f"decisions.{t.role.name}": note for t in self.roles}
+        return {name: _schema(name, fields, notes.get(name, {})) for name, fields in tables.items()}
 
     def _time(self) -> pa.Field:
         return _column("time", pa.float64(), self.tick_unit, "simulated time: the tick times the length of a tick")
@@ -219,12 +226,21 @@ def _declared(prefix: str, one: Field) -> pa.Field:
     return column.with_metadata({**column.metadata, b"flow": b"yes"}) if one.flow else column
 
 
-def _schema(name: str, fields: Sequence[pa.Field]) -> pa.Schema:
+def _segments(world: World) -> tuple[tuple[float, ...], ...]:
+    """What stands still in a world. Raises ContractError for what is no line."""
+    found = tuple(tuple(map(float, segment)) for segment in world.backdrop)
+    wrong = next((s for s in found if len(s) != 4 or not all(map(math.isfinite, s))), None)
+    if wrong is not None:
+        raise ContractError(f"{type(world).__name__}: backdrop: {wrong}; accepted: four finite numbers each")
+    return found
+
+
+def _schema(name: str, fields: Sequence[pa.Field], notes: Mapping[str, str]) -> pa.Schema:
     names = [f.name for f in fields]
     twice = sorted({n for n in names if names.count(n) > 1})
     if twice:
         raise ContractError(f"table {name!r} has two columns of the name {twice}")
-    return pa.schema(fields, metadata={"simworld.schema_version": SCHEMA_VERSION, "simworld.table": name})
+    return pa.schema(fields, metadata={"simworld.schema_version": SCHEMA_VERSION, "simworld.table": name, **notes})
 
 
 _EPISODE = _column("episode", _TEXT, "", "id of the episode")

@@ -180,3 +180,15 @@ def test_of_episodes_too_short_to_be_seen_the_last_one_that_is_over_is_shown(tmp
     display._look()
     assert display.view().episode.label.arm == "other"
     assert [type(panel) for panel in display.view().episode.panels] == [Lines] * 3
+
+
+def test_what_an_arm_has_so_far_is_what_its_summary_will_say(tmp_path):
+    """Of a flow, such as cooperation, an episode's number is the mean over its rounds, not its last one."""
+    (tmp_path / "players.yaml").write_text(PLAYERS.replace("watch:", "measures: [cooperation]\nwatch:"))
+    display = LiveDisplay(Console(file=io.StringIO(), width=120, force_terminal=True))
+    display.every = 3600
+    run = open_run(execute(Order(load(tmp_path / "players.yaml"), tmp_path / "runs"), display).run)
+    display._look()
+    rows = run.table("measures", ["cooperation"], arms=True).groupby("arm")["cooperation"]
+    assert {arm: values for arm, (values,) in display.view().arms.items()} == pytest.approx(rows.mean().to_dict())
+    assert (rows.mean() != rows.last()).all()

@@ -109,6 +109,23 @@ def test_the_schema_is_the_codebook(run):
     assert read(run, "agents").schema.field("trait.size").metadata[b"unit"] == b"m"
 
 
+def test_what_stands_still_goes_with_decisions_and_nothing_is_noted_where_nothing_does(toy):
+    class Hedged(toy["Village"]):
+        backdrop = ((0, 0, 1, 0.5),)
+
+    def schemas(world):
+        return EpisodeTables.of(EpisodeKey("e1"), world, toy["SEATING"]).schemas()
+
+    noted = {name: schema.metadata.get(b"simworld.backdrop") for name, schema in schemas(Hedged()).items()}
+    lines = b"[[0.0, 0.0, 1.0, 0.5]]"
+    assert {n: v for n, v in noted.items() if v} == {"decisions.walker": lines, "decisions.king": lines}
+    assert all(b"simworld.backdrop" not in schema.metadata for schema in schemas(toy["Village"]()).values())
+    for wrong in ([(0.0, 1.0, 2.0)], [(0.0, 0.0, 1.0, float("nan"))]):
+        Hedged.backdrop = wrong
+        with pytest.raises(ContractError, match=r"Hedged: backdrop: .* accepted: four finite numbers each"):
+            schemas(Hedged())
+
+
 def test_record_policies(tmp_path, toy):
     full = toy["record_episode"](tmp_path, "e1")
     some = toy["record_episode"](tmp_path, "e2", record={"walker": {"every": 3}})

@@ -11,7 +11,7 @@ import numpy as np
 from simworld_analysis._open import OpenError, Run
 from simworld_analysis._values import baselines, episode_table
 from simworld_analysis.plots._data import is_timed, variants
-from simworld_analysis.positions import is_plane, is_position, places
+from simworld_analysis.positions import backdrop, is_plane, is_position, places
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,8 +45,10 @@ class Walk:
     paths: Paths
     beneath: Paths
     """Paths in the variant that this one is compared with, of members whose path differs or who are not here."""
-    baseline: str = ""
+    baseline: str
     """That variant; empty if there is none among those that are drawn."""
+    backdrop: npt.NDArray[np.float64]
+    """What stands still there, such as walls: shape (n, 4), x and y of both ends."""
 
     @property
     def members(self) -> int:
@@ -94,14 +96,27 @@ def walks_of(run: Run, column: str, seed: int | None, most: int, arms: Sequence[
         base = against.get(variant, variant)
         compared = base != variant and base in found
         beneath = _other(found[base], paths, near) if compared else {}
-        walks.append(Walk(variant, paths, beneath, base if compared else ""))
+        still = _backdrop(run, roles, episodes[variant], column)
+        walks.append(Walk(variant, paths, beneath, base if compared else "", still))
     return seed, walks
 
 
-def extent(found: Sequence[Paths]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Least and greatest x and y, shape (2,) each."""
-    every = np.concatenate([path.xy for paths in found for mine in paths.values() for path in mine.values()])
-    return np.nanmin(every, axis=0), np.nanmax(every, axis=0)
+def extent(
+    found: Sequence[Paths], more: Sequence[npt.NDArray[np.float64]] = ()
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Least and greatest x and y of paths, and of what stands still besides, shape (2,) each."""
+    every = [path.xy for paths in found for mine in paths.values() for path in mine.values()]
+    points = np.concatenate([*every, *(segments.reshape(-1, 2) for segments in more)])
+    return np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+
+
+def _backdrop(run: Run, roles: Sequence[str], episode: str, column: str) -> npt.NDArray[np.float64]:
+    """What stands still in an episode; nothing beneath what is no place in metres."""
+    for role in roles:
+        rows = run.latest(f"decisions.{role}", episode, [column])
+        if rows is not None and is_position(rows.schema.field(column)) and len(found := backdrop(rows.schema)):
+            return found
+    return np.zeros((0, 4))
 
 
 def _other(base: Paths, mine: Paths, near: float) -> dict[str, dict[int, Path]]:

@@ -26,6 +26,7 @@ _FAINTEST = 0.22
 """Opacity of the first stage; that of the last is 1."""
 _THIN, _THICK = 1.0, 2.6
 _DASHES = (0, (3.0, 1.6))
+_STILL: dict[str, Any] = {"color": s.MUTED, "linewidth": 2.2, "label": "what stands still"}
 _MOST_POINTS = 20_000
 """Of the lines of one panel: of longer ones every few are drawn."""
 _MOST_MARKS = 400
@@ -45,7 +46,7 @@ def trajectories(
     Lines grow darker with time, and have a dot at every second (or at every few, where there are many); a ring is where
     a member starts, a disc where it ends. The role with the most members is thin, others are thick. Beneath an arm lie,
     dashed, the paths of the arm that it is compared with, of those members whose path differs by more than can be seen
-    (0.2 percent of the extent), or who are not there.
+    (0.2 percent of the extent), or who are not there. Grey is what stands still, such as walls, if the world names it.
 
     Args:
         run: The run.
@@ -57,7 +58,7 @@ def trajectories(
         OpenError: No such column, arm or seed, nobody has a position, or no episode has succeeded.
     """
     seed, walks = walks_of(run, column, seed, _MOST, arms)
-    low, high = extent([walk.paths for walk in walks])
+    low, high = extent([walk.paths for walk in walks], [walk.backdrop for walk in walks])
     unit, every = time_unit(run), _every(walks)
     with s.style():
         figure, panels = _panels(low, high, len(walks))
@@ -137,6 +138,9 @@ def _walk(
     axes.set_title(s.short(walk.variant), loc="left", pad=4)
     if walk.baseline:
         axes.set_title(_counted(walk), loc="right", pad=4, fontsize=7.5, color=s.MUTED)
+    if len(walk.backdrop):
+        walls = _joined(list(walk.backdrop.reshape(-1, 2, 2)))
+        axes.plot(walls[:, 0], walls[:, 1], zorder=1.2, **_STILL)
     step = -(-sum(len(path.time) for path in _all([walk])) // _MOST_POINTS) or 1
     size = 1.5 if walk.members > _MANY else 3.6
     for role, (colour, width) in styles.items():
@@ -214,4 +218,6 @@ def _legend(walks: Sequence[Walk], styles: Mapping[str, tuple[str, float]], ever
         handles.append(
             Line2D([], [], color=s.BASELINE, alpha=0.55, linestyle=_DASHES, label=f"in {where}, if different")
         )
+    if any(len(walk.backdrop) for walk in walks):
+        handles.append(Line2D([], [], **_STILL))
     return handles
