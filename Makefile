@@ -50,6 +50,8 @@ study: .venv/dev
 	$(BIN)/simworld run scenarios/plaza/invisible.yaml --jobs 2
 	$(BIN)/simworld run scenarios/plaza/perturbation.yaml --jobs 2
 	$(BIN)/simworld run scenarios/plaza/crowd.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/crowd_ten.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/courteous.yaml --jobs 2
 	$(BIN)/simworld train scenarios/plaza/learn.yaml --jobs 2
 
 bench: .venv/dev

@@ -21,7 +21,7 @@ _BEYOND = re.compile(rf"(above|below)\s+({_NUMBER})", re.ASCII)
 _ORDER = re.compile(r"order\s*\[(.*)\]")
 _KEYS = {
     *("name", "says", "source", "measure", "at", "of", "compare", "arm", "relative_to"),
-    *("paired_by", "expect", "alpha", "because", "cases"),
+    *("paired_by", "expect", "alpha", "because", "cases", "correlated_with"),
 }
 
 
@@ -74,6 +74,8 @@ class Claim:
     """Name of the claim that shows why this one fails."""
     cases: Literal["sample", "all"] = "sample"
     """Whether episodes are a sample of what might be, or all the cases that the claim is about, such as a test set."""
+    correlated_with: str | None = None
+    """Another measure: the number is the correlation of the two over the episodes of the arm, or of all arms."""
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -87,6 +89,7 @@ class Claim:
         told |= {"arm": self.arm}
         told |= {"compare": self.compare, "relative_to": self.relative_to, "alpha": self.alpha}
         told |= {"cases": "all"} if self.cases == "all" else {}
+        told |= {} if self.correlated_with is None else {"correlated_with": self.correlated_with}
         return told | {"expect": str(self.expect)}
 
 
@@ -124,6 +127,8 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         raise ClaimError(f"claim {name!r}: cases {data['cases']!r}; accepted: sample, all")
     if not 0.0 < alpha < 1.0:
         raise ClaimError(f"claim {name!r}: alpha {alpha:g}; accepted: a number above 0 and below 1")
+    if data.get("correlated_with") is not None:
+        _check_correlation(name, data, expect)
     return Claim(
         name,
         str(data.get("says", "")),
@@ -138,7 +143,22 @@ def parse_claim(data: Mapping[str, Any]) -> Claim:
         alpha,
         str(data.get("because", "")),
         "all" if data.get("cases") == "all" else "sample",
+        data.get("correlated_with"),
     )
+
+
+def _check_correlation(name: str, data: Mapping[str, Any], expect: Expectation) -> None:
+    """Refuse what cannot be said of a correlation: it is one number of an arm, or of all, from -1 to 1."""
+    start = f"claim {name!r}: correlated_with"
+    if data["correlated_with"] == data["measure"]:
+        raise ClaimError(f"{start} {data['measure']!r}, the measure itself; accepted: another measure")
+    for key in ("compare", "relative_to"):
+        if data.get(key) is not None:
+            raise ClaimError(f"{start} and {key}; accepted: with arm, or over all arms together")
+    if expect.sort == "order":
+        raise ClaimError(f"{start} and an order of arms; accepted: within [a, b], above a, below a")
+    if any(isfinite(bound) and abs(bound) > 1.0 for bound in (expect.low, expect.high)):
+        raise ClaimError(f"{start}: expect {str(expect)!r}; accepted: bounds from -1 to 1, where correlations lie")
 
 
 def parse_expectation(text: str) -> Expectation:

@@ -1,8 +1,8 @@
 """How often the intervals of `simworld_analysis.statistics` cover the truth: 2,000 simulated studies a row.
 
 A 95 % interval should cover it in 95 studies of 100. It does for normal data and for rates; for skewed data it falls
-short, and the table says by how much and on which side. The last rows are studies that look at their data while it
-comes in, and as their control one that looks without paying for it.
+short, and the table says by how much and on which side. Then come studies that look at their data while it comes in,
+and as their control one that looks without paying for it; and last, correlations.
 """
 
 from __future__ import annotations
@@ -17,11 +17,22 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.measure import wide_console
-from simworld_analysis.statistics import Estimate, SequentialDesign, mean_interval, rate_interval
+from simworld_analysis.statistics import (
+    Estimate,
+    SequentialDesign,
+    correlation_interval,
+    mean_interval,
+    rate_interval,
+)
 
 STUDIES = 2_000
 SIZES = (10, 20, 50, 100)
 RATES = (0.02, 0.1, 0.5)
+SEEDS = (10, 50, 200)
+"""Of studies of a correlation."""
+RHO = 0.9
+ARMS = 5
+"""So many episodes share a seed where arms are taken together; half of what varies is the seed's."""
 LOOKS = (10, 15, 20, 30, 40)
 WIDTH = 0.45
 """Half the interval at which a study that looks stops, in standard deviations."""
@@ -71,6 +82,19 @@ def looked_at(design: SequentialDesign) -> Study:
     return lambda chance: design.run(normal(chance, LOOKS[-1]).tolist()).estimate
 
 
+def correlation_of(n: int, arms: int = 1, skewed: bool = False) -> Study:
+    """Two numbers of each episode of so many seeds and arms, correlated by ``RHO`` before they are skewed."""
+
+    def once(chance: np.random.Generator) -> Estimate:
+        seeds = np.repeat(np.arange(n), arms)
+        one, other = (chance.normal(size=n)[seeds] + (arms > 1) * chance.normal(size=n * arms) for _ in range(2))
+        other = RHO * one + np.sqrt(1.0 - RHO**2) * other
+        one, other = (np.exp(one), np.exp(other)) if skewed else (one, other)
+        return correlation_interval(one, other, seeds)
+
+    return once
+
+
 def rows() -> Iterator[Row]:
     """All kinds of studies, in the order of the table."""
     means: list[tuple[str, float, Draw]] = [("normal", 0.0, normal), ("exponential, skewness 2", 1.0, exponential)]
@@ -82,6 +106,13 @@ def rows() -> Iterator[Row]:
     yield Row("normal", 0.0, looked_at(SequentialDesign(LOOKS, WIDTH)), "looks, obrien_fleming")
     yield Row("normal", 0.0, looked_at(SequentialDesign(LOOKS, WIDTH, spending="pocock")), "looks, pocock")
     yield Row("normal", 0.0, unpaid, "looks without paying")
+    for n in SEEDS:
+        yield Row(f"correlation of {RHO}, normal", RHO, correlation_of(n))
+    for n in SEEDS:
+        yield Row(f"correlation of {RHO}, {ARMS} arms together", RHO, correlation_of(n, ARMS))
+    skewed = float(np.expm1(RHO) / np.expm1(1.0))
+    for n in SEEDS:
+        yield Row(f"correlation of {skewed:.2f}, lognormal", skewed, correlation_of(n, skewed=True))
 
 
 def add(table: Table, row: Row, found: list[Estimate]) -> None:

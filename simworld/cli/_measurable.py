@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from simworld.errors import ScenarioError
@@ -38,7 +39,8 @@ def check_measurable(scenario: Scenario) -> None:
     problems = list(_unwatchable(scenario, roles))
     for number, block in enumerate(scenario.model.claims):
         claim = parse_claim(block.as_data())
-        for key, message in [*_problems(claim, emitted, roles), *_unrecorded(claim, scenario)]:
+        found = [*_problems(claim, emitted, roles), *_second(claim, emitted, roles), *_unrecorded(claim, scenario)]
+        for key, message in found:
             where = scenario.place(("claims", number, key))
             problems.append(f"{where}: claims.{number}.{key}: {message} (claim {claim.name!r})")
     if problems:
@@ -81,6 +83,16 @@ def _problems(claim: Claim, emitted: set[str], roles: dict[str, list[str]]) -> I
             yield "of" if "role" in claim.of else "measure", f"there is no role {name!r}; accepted: {', '.join(roles)}"
             continue
         yield from _missing(claim, columns, roles[name], name)
+
+
+def _second(claim: Claim, emitted: set[str], roles: dict[str, list[str]]) -> Iterator[tuple[str, str]]:
+    """What is wrong with the measure that a claim's own is correlated with: it is taken as it usually is."""
+    if claim.correlated_with is None:
+        return
+    usual = replace(claim, measure=claim.correlated_with, at=None, of={})
+    for key, message in _problems(usual, emitted, roles):
+        lacks = key == "measure" and "needs the option" in message
+        yield "correlated_with", f"{message.partition(' under')[0]}; accepted: one without" if lacks else message
 
 
 def _missing(claim: Claim, columns: list[str], have: list[str], role: str) -> Iterator[tuple[str, str]]:

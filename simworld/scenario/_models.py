@@ -219,6 +219,8 @@ class ClaimBlock(BaseModel):
     and else the last one."""
     of: dict[Word, Value] = {}
     """Options of a measure of the analysis, such as role and action."""
+    correlated_with: Word | None = None
+    """Another measure: what is claimed is the correlation of the two over the episodes of the arm, or of all arms."""
     compare: dict[str, str] | None = None
     """An arm and the one that it is compared with: the first minus the second."""
     arm: str | None = None
@@ -291,8 +293,8 @@ class TrainBlock(BaseModel):
     """Roles, or groups of a role as in player.0, whose seats learn; their minds in the scenario are not used."""
     sees: list[Word] = []
     """Observation fields that learners see; all of them if it is left out."""
-    algo: Word = "PPO"
-    """Which algorithm of RLlib."""
+    algo: Kind = "PPO"
+    """Which algorithm of RLlib, or a learner of simworld's or of your own (module:Class)."""
     steps: Annotated[int, Field(ge=1)] = 50_000
     """Decisions of learners in one training."""
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -312,7 +314,7 @@ class TrainBlock(BaseModel):
     arm: str = ""
     """In which arm; the first if it is left out."""
     settings: dict[str, Value] = {}
-    """Whatever else the algorithm's ``training()`` takes, such as lr, gamma or train_batch_size_per_learner."""
+    """Whatever else RLlib's ``training()`` takes, such as lr or gamma; or the parameters of the learner."""
 
 
 class Core(BaseModel):

@@ -10,7 +10,7 @@ import pytest
 
 from simworld_analysis import OpenError
 from simworld_analysis._values import episode_values
-from simworld_analysis.claims import ClaimError, all_hold, evaluate, parse_claim, run_claims
+from simworld_analysis.claims import ClaimError, all_hold, evaluate, expected, parse_claim, run_claims
 from simworld_analysis.claims._cells import Sample
 from simworld_analysis.claims._verdict import judge
 
@@ -35,6 +35,22 @@ def society(hand):
                 "time": [0.0, 1.0] * len(names),
                 "welfare": [v for value in values for v in (0.0, float(value))],
             },
+        )
+
+    return write
+
+
+@pytest.fixture
+def lives(hand):
+    """``lives(a=[(welfare, hours), ...])``: arms with two measures of each of their episodes."""
+
+    def write(**arms):
+        rows = [(f"{arm}-s{seed}", arm, seed, *two) for arm, pairs in arms.items() for seed, two in enumerate(pairs)]
+        names, labels, seeds, welfare, hours = (list(column) for column in zip(*rows, strict=True))
+        told = {"episode": names, "tick": [0] * len(names), "time": [0.0] * len(names)}
+        return hand(
+            episodes={"episode": names, "arm": labels, "seed": seeds, "status": ["success"] * len(names)},
+            measures=told | {"welfare": welfare, "hours": hours},
         )
 
     return write
@@ -139,6 +155,74 @@ def test_a_measure_that_is_a_function_is_the_mean_over_agents(hand, decided):
         measures={"episode": ["e0"], "tick": [0], "time": [0.0]},
     )
     assert episode_values(run, "cooperation_rate")["value"].tolist() == [0.5]
+
+
+# -- two measures --------------------------------------------------------------------------------------------------
+
+UP = [(0.0, 1.0), (1.0, 0.0), (2.0, 3.0), (3.0, 2.0), (4.0, 4.0), (5.0, 6.0), (6.0, 5.0), (7.0, 7.0)]
+DOWN = [(welfare, 20.0 - hours) for welfare, hours in UP]
+
+
+def together(run, **more):
+    return evaluate(run, [parse_claim(claim(correlated_with="hours", **more))])[0]
+
+
+def test_a_correlation_is_that_of_an_arm_or_of_all_episodes_together(lives):
+    run = lives(up=UP, down=DOWN)
+    one = together(run, arm="up", expect="above 0.3")
+    assert (one.word, one.estimate.n) == ("holds", 8)
+    assert one.estimate.value == pytest.approx(np.corrcoef(np.array(UP).T)[0, 1])
+    assert together(run, arm="down", expect="above 0.3").word == "fails"
+    whole = together(run, expect="within [-0.9, 0.9]")
+    assert whole.estimate.value == pytest.approx(np.corrcoef(np.array(UP + DOWN).T)[0, 1])
+    # Sixteen episodes, and eight seeds.
+    assert (whole.word, whole.estimate.n) == ("holds", 8)
+
+
+def test_whether_one_measure_says_the_same_as_another(lives):
+    same = lives(a=[(x, 3.0 * x + 0.01 * y) for x, y in UP])
+    assert together(same, expect="within [-0.9, 0.9]").word == "fails"
+    assert together(same, expect="above 0.9").word == "holds"
+    assert together(same, expect="above 0.9").p < 1e-6
+    unsure = together(lives(a=UP), expect="within [-0.9, 0.9]")
+    assert unsure.word == "undecided"
+    assert unsure.more is not None
+    assert unsure.more > 0
+    # Of all the cases that there are, the number itself is judged.
+    assert together(lives(a=UP), expect="below 0.97", cases="all").word == "holds"
+
+
+def test_what_a_correlation_says_is_said(lives):
+    run = lives(up=UP, down=DOWN)
+    assert expected(together(run, expect="above 0").claim) == (
+        "correlation of welfare with hours over all episodes: above 0"
+    )
+    found = together(run, arm="up", at="max", expect="above 0")
+    assert expected(found.claim) == "correlation of max of welfare with hours in up: above 0"
+    assert found.as_dict()["correlated_with"] == "hours"
+    assert "correlated_with" not in evaluate(run, [parse_claim(claim(arm="up", expect="above 0"))])[0].as_dict()
+    other = claim(arm="up", expect="above 0")
+    assert parse_claim(other).as_data() != parse_claim(other | {"correlated_with": "hours"}).as_data()
+
+
+def test_with_what_never_varies_nothing_goes_together(lives):
+    run = lives(a=[(x, 5.0) for x, _ in UP])
+    found = together(run, expect="above 0")
+    assert (found.word, found.note) == (
+        "cannot be tested",
+        "the measure that it is correlated with is 5 in every episode: nothing can go together with it",
+    )
+    assert together(lives(a=[(1.0, 2.0)]), expect="above 0").word == "undecided"
+    assert "there is no measure 'hour'; did you mean 'hours'" in (
+        evaluate(run, [parse_claim(claim(correlated_with="hour", expect="above 0"))])[0].note
+    )
+
+
+def test_an_episode_that_lacks_one_of_the_two_does_not_count(lives):
+    run = lives(a=[*UP, (100.0, math.nan)], b=[(math.nan, 1.0)] * 9)
+    found = together(run, expect="above 0")
+    assert found.estimate.value == pytest.approx(np.corrcoef(np.array(UP).T)[0, 1])
+    assert found.estimate.n == 8
 
 
 # -- many at once --------------------------------------------------------------------------------------------------
@@ -248,6 +332,20 @@ def test_what_cannot_be_tested_says_why(society, data, why):
         (claim(expect="above 1", at="median"), "at 'median'; accepted: last"),
         (claim(expect="order [a, b]", arm="a"), "neither arm nor compare"),
         (claim(expect="above 1", alpha=1), "above 0 and below 1"),
+        (claim(expect="above 0", correlated_with="welfare"), "the measure itself; accepted: another measure"),
+        (
+            claim(expect="less", compare={"a": "b"}, correlated_with="hours"),
+            "correlated_with and compare; accepted: with",
+        ),
+        (
+            claim(expect="above 0", relative_to="a", correlated_with="hours"),
+            "correlated_with and relative_to; accepted",
+        ),
+        (
+            claim(expect="order [a, b]", correlated_with="hours"),
+            "and an order of arms; accepted: within [a, b], above a",
+        ),
+        (claim(expect="within [-0.9, 9]", correlated_with="hours"), "accepted: bounds from -1 to 1"),
         ({"name": "it", "measure": "welfare"}, "found"),
     ],
 )

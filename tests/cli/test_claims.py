@@ -169,6 +169,16 @@ def test_a_claim_made_afterwards_never_holds(here):
             "measure: mean_between, of: {role: player, column: mind.calm}, compare",
             "mean_between needs the column 'mind.calm'; role 'player' has obs.round, act.throw",
         ),
+        (
+            "compare: {loaded: fair}, expect: greater",
+            'correlated_with: mean_thrown, expect: "above 0"',
+            "claims.0.correlated_with: there is no measure 'mean_thrown'; did you mean 'mean_throw'",
+        ),
+        (
+            "compare: {loaded: fair}, expect: greater",
+            'correlated_with: action_entropy, expect: "above 0"',
+            "claims.0.correlated_with: action_entropy needs the option 'role'; accepted: one without",
+        ),
     ],
 )
 @pytest.mark.parametrize("verb", ["run", "validate"])

@@ -21,8 +21,10 @@ def test_the_scenario_of_the_page_runs_and_tells_who_disturbs_whom(tmp_path):
     run = open_run(execute(Order(load(path, ["episodes=1"]), tmp_path / "runs")).run)
     assert run.manifest["status"] == "success"
     table = run.table("measures", arms=True)
-    assert set(table["arm"]) == {"orca", "straight", "planner"}
-    assert (table.groupby("arm", observed=True)["perturbation"].mean() > 0.0).all()
+    disturbed = table.groupby("arm", observed=True)["perturbation"].mean()
+    assert disturbed.pop("nobody") == 0.0
+    assert set(disturbed.index) == {"straight", "orca", "goal_only", "minds_people"}
+    assert (disturbed > 0.0).all()
 
 
 @pytest.mark.parametrize("line", [line for line in BLOCKS[1].splitlines() if "policy" not in line])

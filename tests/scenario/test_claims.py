@@ -58,6 +58,8 @@ def test_claims_are_read_and_kept(scenario, tmp_path):
         (("because: better", "because: bitter"), "claims.1.because: found no claim 'bitter'; did you mean 'better'?"),
         (("paired_by: seed", "paired_by: mood"), "claims.0.paired_by: found 'mood'; accepted: 'seed'"),
         (("alpha: 0.01", "alpha: 5"), "claims.0.alpha: found 5; accepted: a number above 0 and below 1"),
+        (("    relative_to: old\n", "    correlated_with: gini\n"), "claims.1: claim 'in_the_band': correlated_with 'gini', the measure"),
+        (("    relative_to: old\n", "    correlated_with: [a]\n"), "claims.1.correlated_with: found ['a']; accepted: letters, digits"),
         (("measure: gini\n    arm", "mesure: gini\n    arm"), "claims.1.mesure: unknown key; did you mean 'measure'?"),
     ],
 )  # fmt: skip

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from simworld_analysis.grammar import ClaimError
-from simworld_analysis.statistics import Estimate, mean_interval, rate_interval
+from simworld_analysis.statistics import Estimate, correlation_interval, fisher_z, mean_interval, rate_interval
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+"""An array of float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,10 @@ class Sample:
     whole: bool = False
     """Whether these are all that there are: their mean is no estimate."""
 
+    def scaled(self, number: float) -> float:
+        """A bound, or an estimate, in the units of the values."""
+        return number
+
     def interval(self, level: float) -> Estimate:
         """The mean, or the rate, with its interval; of all that there are it is that number alone."""
         x = np.array(self.values)
@@ -37,6 +45,24 @@ class Sample:
         if self.rate:
             return rate_interval(int(x.sum()), len(x), level)
         return mean_interval(x, level)
+
+
+@dataclass(frozen=True, slots=True)
+class Correlation(Sample):
+    """Two numbers of each episode, and how closely they go together; the values are Fisher's z, seed by seed."""
+
+    one: FloatArray = field(default_factory=lambda: np.empty(0), compare=False)
+    other: FloatArray = field(default_factory=lambda: np.empty(0), compare=False)
+    seeds: FloatArray = field(default_factory=lambda: np.empty(0), compare=False)
+
+    def scaled(self, number: float) -> float:
+        """Fisher's z of a correlation; infinite from 1 on."""
+        return float(np.arctanh(number)) if abs(number) < 1.0 else float(np.copysign(np.inf, number))
+
+    def interval(self, level: float) -> Estimate:
+        """The correlation with its interval; of all that there are it is that number alone."""
+        found = correlation_interval(self.one, self.other, self.seeds, level)
+        return replace(found, low=found.value, high=found.value, method="all cases") if self.whole else found
 
 
 class Cells:
@@ -69,6 +95,18 @@ class Cells:
         pairs = self._pairs(one, other)
         first, second = (self._wide[[p[side] for p in pairs]].set_axis(range(len(pairs)), axis=1) for side in (0, 1))
         return self._sample(first - second, f"{one} − {other}")
+
+    def correlation(self, others: Cells, label: str | None) -> Correlation:
+        """How closely these numbers go together with others of the same episodes: of an arm, or of the whole run."""
+        chosen = list(self._arms) if label is None else self._of(label)
+        one, other = self._wide[chosen].to_numpy().ravel(), others._wide[chosen].to_numpy().ravel()
+        seeds = np.repeat(self._wide.index.to_numpy(), len(chosen))
+        known = ~(np.isnan(one) | np.isnan(other))
+        for which, numbers in (("the measure", one[known]), ("the measure that it is correlated with", other[known])):
+            if len(numbers) > 1 and np.ptp(numbers) == 0.0:
+                raise ClaimError(f"{which} is {numbers[0]:g} in every episode: nothing can go together with it")
+        values: Sequence[float] = fisher_z(one, other, seeds).tolist()
+        return Correlation(tuple(values), label or "", one=one, other=other, seeds=seeds)
 
     def divide_by(self, label: str) -> None:
         """Turn all numbers into shares of an arm's, seed by seed and at the same values of the sweep."""

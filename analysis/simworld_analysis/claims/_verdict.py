@@ -81,14 +81,27 @@ def evaluate(run: Run, claims: Sequence[Claim]) -> list[Verdict]:
     unfinished = run.manifest.get("done", 0) < run.manifest.get("episodes", 0)
     unreached: Container[str] = resolved_scenario(run)[0].get("arms") or {} if unfinished else {}
     for claim in claims:
-        key = repr((claim.measure, claim.at, sorted(claim.of.items())))
         try:
-            if key not in frames:
-                frames[key] = episode_values(run, claim.measure, claim.at, **claim.of)
-            samples.append(_samples(frames[key], claim, unreached))
+            cells = Cells(_values(run, claim, frames), unreached)
+            others = None if claim.correlated_with is None else Cells(_values(run, _second(claim), frames), unreached)
+            samples.append(_samples(cells, claim, others))
         except (ClaimError, ValueError) as error:
             samples.append(str(error))
     return judge(claims, samples)
+
+
+def _values(run: Run, claim: Claim, known: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The numbers of a claim's measure, read once for all claims that are about the same."""
+    key = repr((claim.measure, claim.at, sorted(claim.of.items())))
+    if key not in known:
+        known[key] = episode_values(run, claim.measure, claim.at, **claim.of)
+    return known[key]
+
+
+def _second(claim: Claim) -> Claim:
+    """The same of the measure that it is correlated with, as that measure is usually taken."""
+    assert claim.correlated_with is not None
+    return replace(claim, measure=claim.correlated_with, at=None, of={})
 
 
 def _resolved(claim: Claim, run: Run) -> Claim:
@@ -125,8 +138,8 @@ def _at_share(claim: Claim, samples: Sequence[Sample] | str, share: float) -> Ve
     return _verdict(claim, samples, 1.0 - share * claim.alpha)
 
 
-def _samples(frame: pd.DataFrame, claim: Claim, unreached: Container[str]) -> list[Sample]:
-    found = _sampled(Cells(frame, unreached), claim)
+def _samples(cells: Cells, claim: Claim, others: Cells | None) -> list[Sample]:
+    found = _sampled(cells, claim) if others is None else [cells.correlation(others, claim.arm)]
     return [replace(sample, whole=claim.cases == "all") for sample in found]
 
 
@@ -178,7 +191,7 @@ def _p_value(sample: Sample, claim: Claim) -> float:
     if len(x) < 2 or not np.isfinite(x).all():
         return 1.0
     mean, spread = float(x.mean()), 0.0 if sample.whole else float(x.std(ddof=1)) / np.sqrt(len(x))
-    room = min(mean - claim.expect.low, claim.expect.high - mean)
+    room = min(mean - sample.scaled(claim.expect.low), sample.scaled(claim.expect.high) - mean)
     if spread == 0.0:
         return 0.0 if room > 0.0 or (room == 0.0 and claim.expect.sort == "within") else 1.0
     return float(2.0 * stdtr(len(x) - 1, -room / spread)) if room > 0.0 else 1.0
@@ -190,7 +203,7 @@ def _more(sample: Sample, estimate: Estimate, claim: Claim, level: float) -> int
     if len(x) < 2 or not np.isfinite(x).all():
         return None
     bounds = [b for b in (claim.expect.low, claim.expect.high) if np.isfinite(b)]
-    room = min(abs(estimate.value - b) for b in bounds)
+    room = min(abs(sample.scaled(estimate.value) - sample.scaled(b)) for b in bounds)
     spread = float(x.std(ddof=1))
     if room == 0.0 or spread / room > np.sqrt(_MOST_EPISODES) / 3:
         return None

@@ -17,6 +17,9 @@ def expected(claim: Claim) -> str:
     what = claim.measure if claim.at in (None, "last") else f"{claim.at} of {claim.measure}"
     if claim.of:
         what += f" ({', '.join(f'{name}: {value}' for name, value in claim.of.items())})"
+    if claim.correlated_with is not None:
+        what = f"correlation of {what} with {claim.correlated_with}"
+        what += " over all episodes" if claim.arm is None else ""
     if claim.expect.sort == "order":
         return f"{what}: " + " < ".join(claim.expect.order)
     if claim.compare is not None:

@@ -4,6 +4,7 @@ The unit of analysis is the episode, never the tick. What can be taken from scip
 choices: which interval at which number of episodes, paired wherever seeds agree, and how looks spend an error rate.
 """
 
+from simworld_analysis.statistics._correlation import correlation_interval, fisher_z
 from simworld_analysis.statistics._effects import cliffs_delta, cohens_dz, hedges_g
 from simworld_analysis.statistics._intervals import (
     Estimate,
@@ -21,7 +22,9 @@ __all__ = [
     "SequentialDesign",
     "cliffs_delta",
     "cohens_dz",
+    "correlation_interval",
     "episodes_for",
+    "fisher_z",
     "hedges_g",
     "holm",
     "holm_levels",

@@ -16,8 +16,16 @@ INTIMATE, PERSONAL = 0.45, 1.2
 """Hall's distances, in metres between surfaces."""
 _STALLED = 0.05
 """Slower than this, in m/s, a robot stands."""
+_SLOWING = 1.0
+"""So many seconds before their goals people slow down by themselves."""
 
 _MEAN = "mean over robots"
+_MOTION = {
+    "speed": ("m/s", "speed"),
+    "acceleration": ("m/s2", "size of the change of velocity"),
+    "jerk": ("m/s3", "size of the change of acceleration"),
+}
+"""What is measured of how robots move: each needs one more tick than the one before, and is nan until then."""
 MEASURES = (
     Field("success", meaning="share of robots that have arrived"),
     Field("collision", meaning="share of robots that touched a person, a wall or another robot"),
@@ -33,8 +41,16 @@ MEASURES = (
     Field("personal_space_wide", meaning="share of time with a person's surface within 1.2 m"),
     Field("personal_space_time", unit="s", meaning=f"time with a person's surface within 0.45 m, {_MEAN}"),
     Field("stalled_time", unit="s", meaning=f"time at less than 0.05 m/s, {_MEAN}"),
-    Field("jerk", unit="m/s3", meaning="mean size of the change of acceleration"),
+    *(Field(name, unit=unit, meaning=f"{what}, mean over ticks") for name, (unit, what) in _MOTION.items()),
+    *(Field(f"{name}_min", unit=unit, meaning=f"least {what} so far") for name, (unit, what) in _MOTION.items()),
+    *(Field(f"{name}_max", unit=unit, meaning=f"greatest {what} so far") for name, (unit, what) in _MOTION.items()),
     Field("time_to_collision", unit="s", meaning="least time to contact with a person if both went on, so far"),
+    Field(
+        "people_delay",
+        unit="s",
+        meaning="time lost against walking straight on as fast as they like, up to a second before their goals, mean "
+        "over people; below 0 for who is pushed on",
+    ),
     Field("value", meaning=f"rewards discounted by seconds times greatest speed, {_MEAN}"),
 )
 """Each is as it stands now: the last sample is the episode's number."""
@@ -56,6 +72,10 @@ class Tally:
     """Whether it ever touched a person, a wall, a robot, shape (r, 3)."""
     elapsed: FloatArray = field(init=False)
     path: FloatArray = field(init=False)
+    people: int = 0
+    """How many people have come so far."""
+    delay: float = 0.0
+    """Time that they have lost, all together, in s."""
 
     def __post_init__(self) -> None:
         """Nothing has happened yet."""
@@ -65,9 +85,11 @@ class Tally:
         self.touched = np.zeros((count, 3), dtype=np.bool_)
         self.elapsed, self.path, self.value = (np.zeros(count) for _ in range(3))
         self.least, self.soonest = (np.full(count, np.inf) for _ in range(2))
-        self._within, self._wide, self._stalled, self._jerk = (np.zeros(count) for _ in range(4))
-        self._jerks = np.zeros(count, dtype=np.int64)
-        self._velocity, self._acceleration = (np.zeros((count, 2)) for _ in range(2))
+        self._within, self._wide, self._stalled = (np.zeros(count) for _ in range(3))
+        # That a robot sets out from rest is no acceleration or jerk of its own making: before, there is no velocity.
+        self._velocity, self._acceleration = (np.full((count, 2), np.nan) for _ in range(2))
+        self._sums = np.zeros((count, len(_MOTION)))
+        self._lows, self._highs = (np.full((count, len(_MOTION)), np.nan) for _ in range(2))
 
     def judged(self, who: Members, touched: BoolArray, arrived: BoolArray, late: bool, final: bool) -> None:
         """What became of these robots in this tick.
@@ -86,20 +108,38 @@ class Tally:
 
     def moved(self, who: Members, velocity: FloatArray, gap: FloatArray, soonest: FloatArray) -> None:
         """A tick is over: how these robots moved, how near a person is now, and how soon they would touch."""
-        dt = self.dt
-        # That a robot sets out from rest is no jerk of its own making.
-        acceleration = (velocity - self._velocity[who]) / dt
-        known = self.elapsed[who] > 1.5 * dt
-        self._jerk[who] += np.where(known, length(acceleration - self._acceleration[who]) / dt, 0.0)
-        self._jerks[who] += known
-        self._velocity[who], self._acceleration[who] = velocity, acceleration
-        speed = length(velocity)
+        dt, motion = self.dt, np.empty((len(velocity), 3, 2))
+        motion[:, 0] = velocity
+        motion[:, 1] = (velocity - self._velocity[who]) / dt
+        motion[:, 2] = (motion[:, 1] - self._acceleration[who]) / dt
+        sizes = length(motion)
+        self._sums[who] += np.where(np.isnan(sizes), 0.0, sizes)
+        self._lows[who], self._highs[who] = np.fmin(self._lows[who], sizes), np.fmax(self._highs[who], sizes)
+        self._velocity[who], self._acceleration[who] = velocity, motion[:, 1]
+        speed = sizes[:, 0]
         self.elapsed[who] += dt
         self.path[who] += speed * dt
         self._stalled[who] += np.where(speed < _STALLED, dt, 0.0)
         self._within[who] += np.where(gap < INTIMATE, dt, 0.0)
         self._wide[who] += np.where(gap < PERSONAL, dt, 0.0)
         self.soonest[who] = np.minimum(self.soonest[who], soonest)
+
+    def walked(self, velocity: FloatArray, way: FloatArray, to_go: FloatArray, speed: FloatArray, come: int) -> None:
+        """A tick is over: how people on foot got on.
+
+        Near their goals, where they slow down by themselves, it tells nothing: in an episode that lasts longer more of
+        them come there.
+
+        Args:
+            velocity: Of each, in m/s, shape (n, 2).
+            way: From where it was to where it heads, in m, shape (n, 2).
+            to_go: How far it was from its goal, in m, shape (n,).
+            speed: How fast it likes to walk, in m/s, shape (n,).
+            come: How many have come so far.
+        """
+        self.people = come
+        pace = (velocity[:, 0] * way[:, 0] + velocity[:, 1] * way[:, 1]) / (np.maximum(length(way), 1e-9) * speed)
+        self.delay += float((1.0 - pace)[to_go >= _SLOWING * speed].sum()) * self.dt
 
     def rewarded(self, who: Members, amounts: FloatArray, discount: float) -> None:
         """What these robots earn in the tick that begins now."""
@@ -131,10 +171,21 @@ class Tally:
             "personal_space_wide": float(self._wide[own].sum()) / total,
             "personal_space_time": float(self._within[own].sum()) / count,
             "stalled_time": float(self._stalled[own].sum()) / count,
-            "jerk": float(self._jerk[own].sum()) / max(int(self._jerks[own].sum()), 1),
+            **self._motion(own),
             "time_to_collision": _finite(self.soonest[own]),
+            "people_delay": self.delay / self.people if self.people else float("nan"),
             "value": float(self.value[own].sum()) / count,
         }
+
+    def _motion(self, own: BoolArray) -> dict[str, float]:
+        """Mean, least and greatest speed, acceleration and jerk."""
+        # Of so many ticks each knows one less than the one before.
+        ticks = np.rint(self.elapsed[own] / self.dt)[:, None] - np.arange(len(_MOTION))
+        times, sums = np.maximum(ticks, 0.0).sum(axis=0).tolist(), self._sums[own].sum(axis=0).tolist()
+        least, most = np.fmin.reduce(self._lows[own]).tolist(), np.fmax.reduce(self._highs[own]).tolist()
+        found = {name: total / n if n else float("nan") for name, total, n in zip(_MOTION, sums, times, strict=True)}
+        found |= {f"{name}_min": value for name, value in zip(_MOTION, least, strict=True)}
+        return found | {f"{name}_max": value for name, value in zip(_MOTION, most, strict=True)}
 
 
 def _finite(values: FloatArray) -> float:

@@ -88,7 +88,7 @@ class Plaza(World):
             ValueError: CrowdNav's places in another scene, or manners that weigh nothing.
         """
         self._scene = Scene(self.scene, self.size, self.width)
-        self._walls = self._scene.walls
+        self._walls = self.backdrop = self._scene.walls
         self.tick_length = self.dt
         self.roles = (
             pedestrian_role(len(self._walls)),
@@ -261,6 +261,7 @@ class Plaza(World):
         self._velocity[people] = velocity
         if len(robots):
             self._count(robots)
+            self._delay(people)
             turn.emit(**self._tally.numbers())
             robots = self._robots_out(robots, turn)
             if not len(robots):
@@ -351,6 +352,13 @@ class Plaza(World):
             closing = self._velocity[people] - self._robot_velocity[robots][:, None]
             soonest = time_to_contact(way, closing, np.array(2.0 * self.radius)).min(axis=1)
         self._tally.moved(robots, self._robot_velocity[robots], gap, soonest)
+
+    def _delay(self, people: Members) -> None:
+        """Tell the tally how these people got on."""
+        velocity, goal = self._velocity[people], self._goal[people]
+        before = self._position[people] - velocity * self.dt
+        way = self._scene.aims(before, goal, self.radius) - before
+        self._tally.walked(velocity, way, length(goal - before), self._speed[people], self._next)
 
     # -- who goes --------------------------------------------------------------------------------------------------
 

@@ -234,6 +234,55 @@ def test_the_measures_of_a_detour_by_hand():
     assert math.isnan(last["time_to_collision"])
 
 
+def test_speed_acceleration_and_jerk_of_a_robot_that_drives_straight_and_stops_by_hand():
+    slow_fast_stop = Script(*[(0.0, 0.5)] * 2, *[(0.0, 1.0)] * 2, *[(0.0, 0.0)] * 2)
+    heard = walked([], slow_fast_stop, size=4.0, horizon=6)
+    last = numbers(heard)
+    # 0.5, 0.5, 1, 1, 0 and 0 m/s, in ticks of a quarter of a second.
+    assert [last["speed"], last["speed_min"], last["speed_max"]] == pytest.approx([0.5, 0.0, 1.0])
+    # From one to the next 0, 2, 0, -4 and 0 m/s2: that it set out from rest does not count.
+    found = [last["acceleration"], last["acceleration_min"], last["acceleration_max"]]
+    assert found == pytest.approx([6.0 / 5.0, 0.0, 4.0])
+    # And from one of these to the next 8, -8, -16 and 16 m/s3.
+    assert [last["jerk"], last["jerk_min"], last["jerk_max"]] == pytest.approx([12.0, 8.0, 16.0])
+    # What needs two ticks, or three, is not known before.
+    known = [[name for name in ("speed", "acceleration", "jerk") if sample[name] >= 0.0] for _, sample in heard.samples]
+    assert known == [["speed"], ["speed", "acceleration"], *[["speed", "acceleration", "jerk"]] * 4]
+    assert heard.samples[2][1]["acceleration_max"] == pytest.approx(2.0)
+
+
+def test_speed_and_acceleration_are_those_of_all_ticks_of_all_robots():
+    # The one on the left goes at 1 m/s for two ticks and stands for two; the other stands, and the third is not there.
+    robots = [[(1.0, 0.0), (0.0, 0.0), (0.0, 0.0)]] * 2 + [[(0.0, 0.0)] * 3]
+    heard = walked([], Script(*robots), robots=3, absent={"robot": [2]}, scene="corridor", size=4.0, horizon=4)
+    last = numbers(heard)
+    assert [last["speed"], last["speed_min"], last["speed_max"]] == pytest.approx([2.0 / 8.0, 0.0, 1.0])
+    # Three changes of either: 0, 4 and 0 m/s2 of the one, none of the other.
+    assert [last["acceleration"], last["acceleration_max"]] == pytest.approx([4.0 / 6.0, 4.0])
+
+
+def test_the_time_that_people_lose_by_hand():
+    # They like to walk at 1 m/s to the left. One does; one stands; one walks away at half a metre per second.
+    steps = [[(-1.0, 0.0), (0.0, 0.0), (0.5, 0.0)]]
+    heard = walked([(9.0, 2.0), (9.0, 4.0), (9.0, 6.0)], STAY, Script(*steps), horizon=4)
+    found = [sample["people_delay"] for _, sample in heard.samples]
+    assert found == pytest.approx([k * 0.25 * (0.0 + 1.0 + 1.5) / 3.0 for k in (1, 2, 3, 4)])
+    # Who is pushed on loses less than nothing, and who is within a second of its goal loses nothing more.
+    pushed = walked([(9.0, 2.0)], STAY, Script((-1.2, 0.0)), horizon=4)
+    assert numbers(pushed)["people_delay"] == pytest.approx(-0.2)
+    there = walked([(9.0, 2.0)], STAY, Script(*[(-3.0, 0.0)] * 66, (0.0, 0.0)), horizon=80)
+    assert numbers(there)["people_delay"] == pytest.approx(66 * 0.25 * (1.0 - 3.0))  # from 50 m to half a metre
+    assert math.isnan(numbers(walked())["people_delay"])
+
+
+def test_whose_way_leads_through_a_door_loses_no_time_on_the_way_to_it():
+    # From (2, 3) to 50 m to the left: the straight way leads through the wall, the door is at most 0.94 m up.
+    door = np.array([0.0, 1.3 - 0.36]) - np.array([2.0, 3.0])
+    step = tuple(door / np.hypot(*door))
+    heard = walked([(2.0, 3.0)], STAY, Script(step), scene="doorway", size=4.0, width=2.6, horizon=4)
+    assert numbers(heard)["people_delay"] == pytest.approx(0.0, abs=1e-12)
+
+
 def test_time_to_collision_is_the_least_there_ever_was():
     heard = walked([(0.0, 3.0)], size=1.0, within=0.1)
     found = [sample["time_to_collision"] for _, sample in heard.samples]
