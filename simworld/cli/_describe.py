@@ -14,15 +14,25 @@ from simworld_analysis.measures import Measure, all_measures
 
 
 def description(kind: str) -> dict[str, Any]:
-    """A world or an agent as plain data.
+    """A world, an agent, a learner or a measure as plain data.
 
     Raises:
         ScenarioError: There is no such kind.
     """
     measures = {measure.name: measure for measure in all_measures()}
-    if kind in measures and kind not in {*known("world"), *known("agent")}:
+    if kind in measures and kind not in {*known("world"), *known("agent"), *known("learner")}:
         return _measure(measures[kind])
     found = _found(kind, measures)
+    told = _kind(found)
+    if kind in measures:
+        told["also"] = _measure(measures[kind])
+    elif found.category != "learner" and kind in known("learner"):
+        told["also"] = _kind(find("learner", kind))
+    return told
+
+
+def _kind(found: Found) -> dict[str, Any]:
+    """A world, an agent or a learner as plain data."""
     # The schema is silent about defaults that are made anew for every object.
     defaults = {name: {"default": default} for name, default in found.parameters.fill({}).items()}
     declared: Any = found.parameters.schema.get("properties", {})
@@ -32,13 +42,14 @@ def description(kind: str) -> dict[str, Any]:
         "about": inspect.cleandoc(found.cls.__doc__ or ""),
         "parameters": {name: defaults.get(name, {}) | about for name, about in declared.items()},
     }
-    if kind in measures:
-        told["also"] = _measure(measures[kind])
     if found.category == "world":
         world = _built(found)
         told["roles"] = [_role(role) for role in world.roles] if world is not None else None
         told["measures"] = [_field(f) for f in world.measures] if world is not None else None
         return told
+    if found.category == "learner":
+        learner: Any = found.cls
+        return told | {"tells": [_field(f) for f in learner.told]}
     mind: Any = found.cls
     return told | {
         "sees": list(mind.sees),
@@ -75,6 +86,11 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
             yield "shows"
             yield from _fields("mind", told["shows"])
         return
+    if told["category"] == "learner":
+        if told["tells"]:
+            yield "tells of each iteration"
+            yield from _fields("told", told["tells"])
+        return
     if told["roles"] is None:
         yield "roles and measures depend on parameters that have no default"
         return
@@ -87,26 +103,27 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         yield from _fields("", told["measures"])
 
 
-_ORDER: tuple[Category, Category] = ("world", "agent")
+_ORDER: tuple[Category, ...] = ("world", "agent", "learner")
 
 
 def _found(kind: str, measures: Iterable[str]) -> Found:
-    words = ["worlds", "agents", "scenarios", "measures", *known("world"), *known("agent"), *measures, "module:Class"]
+    names = [name for category in _ORDER for name in known(category)]
+    words = ["worlds", "agents", "learners", "scenarios", "measures", *names, *measures, "module:Class"]
     if ":" not in kind and kind not in words:
         near = difflib.get_close_matches(kind, words, 1)
         hint = f"did you mean {near[0]!r}?" if near else f"accepted: {', '.join(words)}"
         raise ScenarioError(f"nothing is called {kind!r}; {hint}")
     # One of a family of agents is not looked for among worlds first, where it would name a module.
     of_agents = ":" in kind and kind.partition(":")[0] in known("agent")
-    first, second = _ORDER[::-1] if of_agents else _ORDER
-    try:
-        return find(first, kind)
-    except ScenarioError as no_first:
+    order: tuple[Category, ...] = ("agent",) if of_agents else _ORDER
+    refused: list[ScenarioError] = []
+    for category in order:
         try:
-            return find(second, kind)
-        except ScenarioError as no_second:
-            # Of module:Class, both say the same, or one of them that it is the other sort.
-            raise (no_first if ":" in kind else no_second) from None
+            return find(category, kind)
+        except ScenarioError as error:
+            refused.append(error)
+    # Of module:Class all say the same, or each that it is another sort; of a short name, the last one looked.
+    raise refused[0] if ":" in kind else refused[-1]
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

@@ -7,18 +7,18 @@ from pathlib import Path
 
 import click
 
-_ALL = ("all", "worlds", "agents", "scenarios", "measures")
+_ALL = ("all", "worlds", "agents", "learners", "scenarios", "measures")
 
 
 @click.command(name="list", epilog="Example: simworld list economy")
 @click.argument("what", metavar="[WHAT]", default="all")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def list_(what: str, as_json: bool) -> int:
-    """List worlds, agents, scenarios and measures of the analysis, a line each; or all about one of them.
+    """List worlds, agents, learners, scenarios and measures of the analysis, a line each; or all about one of them.
 
-    WHAT is worlds, agents, scenarios, measures, a measure, or a kind: a world with its parameters, roles, fields and
-    measures, or an agent with its parameters and what it sees, does and shows. A kind may also be module:Class, and
-    a family such as axelrod:<strategy> is named without the part in brackets.
+    WHAT is worlds, agents, learners, scenarios, measures, a measure, or a kind: a world with its parameters, roles,
+    fields and measures, an agent with its parameters and what it sees, does and shows, or a learner with its settings.
+    A kind may also be module:Class, and a family such as axelrod:<strategy> is named without the part in brackets.
     """
     if what not in _ALL:
         return _describe(what, as_json)
@@ -29,6 +29,8 @@ def list_(what: str, as_json: bool) -> int:
         listed["worlds"] = dict(kinds("world"))
     if what in {"all", "agents"}:
         listed["agents"] = dict(kinds("agent"))
+    if what in {"all", "learners"}:
+        listed["learners"] = dict(kinds("learner"))
     if what in {"all", "scenarios"}:
         listed["scenarios"] = _scenarios()
     if what in {"all", "measures"}:

@@ -67,8 +67,9 @@ def test_the_environment_of_the_page_is_one(here, monkeypatch):
 
 @pytest.mark.skipif(find_spec("torch") is None, reason="training needs torch: pip install 'simworld[train]'")
 def test_the_training_of_the_page_makes_policies_that_a_scenario_names(here):
-    (command,) = [one for one in COMMANDS if one.startswith("simworld train")]
-    told = shell(command, here)
+    first, second = [one for one in COMMANDS if one.startswith("simworld train")]
+    assert "needs two trainings" not in shell(second, here)
+    told = shell(first, here)
     policy = re.search(r"checkpoint: (\S+)}", told)[1]
     blocks = [
         b

@@ -197,3 +197,9 @@ def test_what_it_cannot_do_is_one_line(tmp_path, monkeypatch, change, says):
     with pytest.raises(UserError, match=says):
         trained(tmp_path, "holonomic", 100, "--set", change)
     assert not (tmp_path / "runs").exists()
+
+
+def test_it_trains_robots_and_nobody_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"learners: found pedestrian; accepted by sacson: robot"):
+        trained(tmp_path, "holonomic", 100, "--set", "train.learners=[pedestrian]", "--set", "train.sees=[]")
