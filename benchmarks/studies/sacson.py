@@ -1,12 +1,12 @@
 """Models of people and policies that were trained through them: what scenarios/plaza/sacson.yaml compares.
 
-    python -m benchmarks.studies.sacson [--score]
+    python -m benchmarks.studies.sacson [--score] [NAME ...]
 
-Trains them one after the other by ``simworld train scenarios/plaza/learn_sacson.yaml``, under ``runs/``, and writes
-them into ``scenarios/plaza/models`` (half an hour on two cores). Then, and with ``--score`` nothing but this, it asks
-each model of people about walks that it has not seen (A3, S5 and S6 of the specification of SACSoN): where the person
-will be, against going on at constant velocity; and how far the robot pushes it aside, against what it really does,
-which the simulator can tell, for it runs the same seconds once more, with a robot that stands or without one.
+Trains them, or those that are named, by ``simworld train scenarios/plaza/learn_sacson.yaml``, under ``runs/``, and
+writes them into ``scenarios/plaza/models`` (half an hour on two cores). Then, and with ``--score`` nothing but this, it
+asks each model of people about walks that it has not seen (A3, S5 and S6 of the specification of SACSoN): where the
+person will be, against going on at constant velocity; and how far the robot pushes it aside, against what it really
+does, which the simulator can tell, for it runs the same seconds once more, with a robot that stands or without one.
 
 Pass (A3): at least 15 percent nearer than constant velocity on average, and a correlation of at least 0.7.
 """
@@ -45,8 +45,11 @@ PEOPLE = {
     "people_1_percent": ("varied", 1_200),
     "people_from_seeking": ("seeking", 24_000),
     "people_from_goals": ("goal", 24_000),
+    "people_from_orca": ("varied", 60_000),
 }
 """Models of people: who drove while walks were gathered, and for how many decisions."""
+OTHERS = {"people_from_orca": ("roles.pedestrian.kind=orca",), "cp_from_orca": ("roles.pedestrian.kind=orca",)}
+"""Whose walks were gathered, where it was not people with social forces."""
 MINDED: dict[str, object] = {"perturbation": 100.0, "personal_space": 0.0}
 POLICIES: dict[str, tuple[str, dict[str, object]]] = {
     "goal_only": ("people", {"perturbation": 0.0, "personal_space": 0.0}),
@@ -60,6 +63,7 @@ POLICIES: dict[str, tuple[str, dict[str, object]]] = {
     "cp_1_percent": ("people_1_percent", MINDED),
     "cp_from_seeking": ("people_from_seeking", MINDED),
     "cp_from_goals": ("people_from_goals", MINDED),
+    "cp_from_orca": ("people_from_orca", MINDED),
 }
 """Policies: through which model they were trained, and what disturbing costs."""
 ROBOTS: tuple[tuple[str, Cohort], ...] = (
@@ -77,7 +81,8 @@ ROBOTS: tuple[tuple[str, Cohort], ...] = (
 def trained(name: str, **changes: object) -> Path:
     """The run of one training; it is there already if it was done before."""
     changes = {"seeds": 1, "evaluate_every": 100} | changes
-    sets = [part for key, value in changes.items() for part in ("--set", f"train.{key}={json.dumps(value)}")]
+    texts = [*OTHERS.get(name, ()), *(f"train.{key}={json.dumps(value)}" for key, value in changes.items())]
+    sets = [part for text in texts for part in ("--set", text)]
     command = [sys.executable, "-c", "from simworld.cli import main; main()", "train", str(SCENARIO)]
     done = subprocess.run(
         [*command, "--jobs", "1", "--json", *sets], cwd=ROOT, capture_output=True, text=True, check=False
@@ -253,10 +258,13 @@ def main() -> None:
     """Train, ask, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--score", action="store_true", help="only ask the models that are there")
-    if not parser.parse_args().score:
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join([*PEOPLE, *POLICIES])}")
+    told = parser.parse_args()
+    names = set(told.names or [*PEOPLE, *POLICIES])
+    if not told.score:
         MODELS.mkdir(exist_ok=True)
-        side_by_side(list(PEOPLE), model)
-        side_by_side(list(POLICIES), policy)
+        side_by_side([name for name in PEOPLE if name in names], model)
+        side_by_side([name for name in POLICIES if name in names], policy)
     wide_console().print(table(asked()))
 
 

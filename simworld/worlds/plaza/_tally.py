@@ -16,6 +16,8 @@ INTIMATE, PERSONAL = 0.45, 1.2
 """Hall's distances, in metres between surfaces."""
 _STALLED = 0.05
 """Slower than this, in m/s, a robot stands."""
+_SUMS = 5
+"""Columns of the table of sums: time, path, time in personal space, in the wide one, time at rest; then motion."""
 _SLOWING = 1.0
 """So many seconds before their goals people slow down by themselves."""
 
@@ -70,8 +72,6 @@ class Tally:
     """Who was ever there."""
     touched: BoolArray = field(init=False)
     """Whether it ever touched a person, a wall, a robot, shape (r, 3)."""
-    elapsed: FloatArray = field(init=False)
-    path: FloatArray = field(init=False)
     people: int = 0
     """How many people have come so far."""
     delay: float = 0.0
@@ -83,13 +83,20 @@ class Tally:
         self.state = np.full(count, UNDER_WAY)
         self.seated = np.zeros(count, dtype=np.bool_)
         self.touched = np.zeros((count, 3), dtype=np.bool_)
-        self.elapsed, self.path, self.value = (np.zeros(count) for _ in range(3))
+        self._shortest = length(self.goal - self.start)
+        self.value = np.zeros(count)
         self.least, self.soonest = (np.full(count, np.inf) for _ in range(2))
-        self._within, self._wide, self._stalled = (np.zeros(count) for _ in range(3))
+        # One table of all that adds up: each tick adds one row for each robot.
+        self._sums = np.zeros((count, _SUMS + len(_MOTION)))
         # That a robot sets out from rest is no acceleration or jerk of its own making: before, there is no velocity.
         self._velocity, self._acceleration = (np.full((count, 2), np.nan) for _ in range(2))
-        self._sums = np.zeros((count, len(_MOTION)))
         self._lows, self._highs = (np.full((count, len(_MOTION)), np.nan) for _ in range(2))
+
+    @property
+    def elapsed(self) -> FloatArray:
+        """Time under way, s."""
+        found: FloatArray = self._sums[:, 0]
+        return found
 
     def judged(self, who: Members, touched: BoolArray, arrived: BoolArray, late: bool, final: bool) -> None:
         """What became of these robots in this tick.
@@ -113,15 +120,13 @@ class Tally:
         motion[:, 1] = (velocity - self._velocity[who]) / dt
         motion[:, 2] = (motion[:, 1] - self._acceleration[who]) / dt
         sizes = length(motion)
-        self._sums[who] += np.where(np.isnan(sizes), 0.0, sizes)
+        speed, added = sizes[:, 0], np.empty((len(velocity), self._sums.shape[1]))
+        added[:, 0], added[:, 1] = dt, speed * dt
+        added[:, 2], added[:, 3], added[:, 4] = dt * (gap < INTIMATE), dt * (gap < PERSONAL), dt * (speed < _STALLED)
+        added[:, _SUMS:] = np.where(np.isnan(sizes), 0.0, sizes)
+        self._sums[who] += added
         self._lows[who], self._highs[who] = np.fmin(self._lows[who], sizes), np.fmax(self._highs[who], sizes)
         self._velocity[who], self._acceleration[who] = velocity, motion[:, 1]
-        speed = sizes[:, 0]
-        self.elapsed[who] += dt
-        self.path[who] += speed * dt
-        self._stalled[who] += np.where(speed < _STALLED, dt, 0.0)
-        self._within[who] += np.where(gap < INTIMATE, dt, 0.0)
-        self._wide[who] += np.where(gap < PERSONAL, dt, 0.0)
         self.soonest[who] = np.minimum(self.soonest[who], soonest)
 
     def walked(self, velocity: FloatArray, way: FloatArray, to_go: FloatArray, speed: FloatArray, come: int) -> None:
@@ -148,14 +153,13 @@ class Tally:
     def numbers(self) -> dict[str, float]:
         """All measures, as they stand."""
         own = self.seated
-        state, elapsed, touched = self.state[own], self.elapsed[own], self.touched[own]
+        state, touched = self.state[own], self.touched[own]
         arrived = state == ARRIVED
-        shortest = length(self.goal - self.start)[own]
-        spl = np.where(arrived, shortest / np.maximum(np.maximum(self.path[own], shortest), 1e-12), 0.0)
-        total = max(float(elapsed.sum()), 1e-12)
-        count, home = len(state), int(np.count_nonzero(arrived))
         # Plain sums and counts: for a few robots, each call of numpy's ``mean`` takes longer than all the rest.
-        person, wall, robot = (int(np.count_nonzero(touched[:, kind])) / count for kind in range(3))
+        count, home = len(state), int(np.count_nonzero(arrived))
+        person, wall, robot = (n / count for n in touched.sum(axis=0).tolist())
+        elapsed, path, within, wide, stalled, *motion = self._sums[own].sum(axis=0).tolist()
+        total = max(elapsed, 1e-12)
         return {
             "success": home / count,
             "collision": int(np.count_nonzero(touched.any(axis=1))) / count,
@@ -163,25 +167,31 @@ class Tally:
             "collision_wall": wall,
             "collision_robot": robot,
             "timeout": int(np.count_nonzero(state == TIMED_OUT)) / count,
-            "time_to_goal": float(elapsed[arrived].sum()) / home if home else float("nan"),
-            "path_length": float(self.path[own].sum()) / count,
-            "spl": float(spl.sum()) / count,
+            "time_to_goal": float(self.elapsed[own][arrived].sum()) / home if home else float("nan"),
+            "path_length": path / count,
+            "spl": self._spl(own)[arrived].sum().item() / count if home else 0.0,
             "minimum_distance": _finite(self.least[own]),
-            "personal_space": float(self._within[own].sum()) / total,
-            "personal_space_wide": float(self._wide[own].sum()) / total,
-            "personal_space_time": float(self._within[own].sum()) / count,
-            "stalled_time": float(self._stalled[own].sum()) / count,
-            **self._motion(own),
+            "personal_space": within / total,
+            "personal_space_wide": wide / total,
+            "personal_space_time": within / count,
+            "stalled_time": stalled / count,
+            **self._motion(own, motion),
             "time_to_collision": _finite(self.soonest[own]),
             "people_delay": self.delay / self.people if self.people else float("nan"),
             "value": float(self.value[own].sum()) / count,
         }
 
-    def _motion(self, own: BoolArray) -> dict[str, float]:
+    def _spl(self, own: BoolArray) -> FloatArray:
+        """How straight these robots went, from 0 to 1."""
+        shortest = self._shortest[own]
+        found: FloatArray = shortest / np.maximum(np.maximum(self._sums[own, 1], shortest), 1e-12)
+        return found
+
+    def _motion(self, own: BoolArray, sums: list[float]) -> dict[str, float]:
         """Mean, least and greatest speed, acceleration and jerk."""
+        ticks = np.rint(self.elapsed[own] / self.dt).tolist()
         # Of so many ticks each knows one less than the one before.
-        ticks = np.rint(self.elapsed[own] / self.dt)[:, None] - np.arange(len(_MOTION))
-        times, sums = np.maximum(ticks, 0.0).sum(axis=0).tolist(), self._sums[own].sum(axis=0).tolist()
+        times = [sum(max(n - fewer, 0.0) for n in ticks) for fewer in range(len(_MOTION))]
         least, most = np.fmin.reduce(self._lows[own]).tolist(), np.fmax.reduce(self._highs[own]).tolist()
         found = {name: total / n if n else float("nan") for name, total, n in zip(_MOTION, sums, times, strict=True)}
         found |= {f"{name}_min": value for name, value in zip(_MOTION, least, strict=True)}
