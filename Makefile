@@ -9,13 +9,14 @@ export MKL_NUM_THREADS := 1
 # Where this is set, every one of the many processes of a test compiles all modules anew: a third of a second each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test games study bench pictures clean
+.PHONY: help run test games study models bench pictures clean
 
 help:
 	@echo "make run    the tax-policy society, offline, with its summary on screen"
 	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
 	@echo "make games  the Axelrod library (0.9 GB, for axelrod:<strategy>), and the tests that need it"
 	@echo "make study  slow scientific studies (the tables that the docs quote), and training, which needs torch"
+	@echo "make models  train the models of people and the policies in scenarios/plaza/models anew (needs torch)"
 	@echo "make bench  speed, as ratios against peers in the same run"
 	@echo "make pictures  the pictures of README and docs, from real runs"
 	@echo "make clean  remove the virtual environment and all caches (never runs/)"
@@ -38,7 +39,7 @@ games: .venv/dev
 
 study: .venv/dev
 	$(PIP) --editable '.[dev,train,peers]'
-	$(BIN)/pytest tests/learning/test_train.py tests/docs/test_bring.py
+	$(BIN)/pytest tests/learning/test_train.py tests/docs/test_bring.py tests/agents/sacson
 	$(BIN)/pytest -m study -n 2 --dist loadfile
 	$(BIN)/python -m benchmarks.studies.coverage
 	PYTHONPATH=tests/agents/reservoir $(BIN)/python -m paper
@@ -52,7 +53,15 @@ study: .venv/dev
 	$(BIN)/simworld run scenarios/plaza/crowd.yaml --jobs 2
 	$(BIN)/simworld run scenarios/plaza/crowd_ten.yaml --jobs 2
 	$(BIN)/simworld run scenarios/plaza/courteous.yaml --jobs 2
+	$(BIN)/python -m benchmarks.studies.sacson --score
+	$(BIN)/simworld run scenarios/plaza/sacson.yaml --jobs 2
+	$(BIN)/simworld run scenarios/plaza/front.yaml --jobs 2
 	$(BIN)/simworld train scenarios/plaza/learn.yaml --jobs 2
+	$(BIN)/simworld train scenarios/plaza/learn_politely.yaml --jobs 2
+
+models: .venv/dev
+	$(PIP) --editable '.[dev,train]'
+	$(BIN)/python -m benchmarks.studies.sacson
 
 bench: .venv/dev
 	$(PIP) --editable '.[dev,peers]'

@@ -23,6 +23,8 @@ from simworld_analysis.plots import (
 )
 from simworld_analysis.plots._style import spread_out, tick_text
 
+NUMBERS = (("a", 1.0, 5.0), ("b", 3.0, 2.0), ("c", 2.0, 6.0))
+
 
 @pytest.fixture
 def samples():
@@ -64,6 +66,29 @@ def test_points_are_last_samples_and_differences_are_by_seed(run, samples):
     (pairs,) = (line.get_xdata() for line in differences.lines if line.get_label() == "episodes")
     assert list(pairs) == pytest.approx([10.0] * 4)
     assert differences.get_title(loc="left") == "difference to plain, by seed"
+
+
+def test_who_is_beaten_in_neither_of_two_measures_is_on_the_line(hand):
+    """Three arms, two seeds: the last one is worse than the first in both."""
+    rows = [(f"{arm}{seed}", arm, seed, x + seed, y) for arm, x, y in NUMBERS for seed in (0, 1)]
+    episode, arm, seed, x, y = (list(column) for column in zip(*rows, strict=True))
+    run = hand(
+        episodes={"episode": episode, "arm": arm, "seed": seed, "status": ["success"] * 6},
+        measures={"episode": episode, "tick": [0] * 6, "cost": x, "harm": y},
+    )
+    (axes,) = run.plot.tradeoff("cost", "harm").axes
+    (line,) = (line for line in axes.lines if line.get_label() == "beaten in neither")
+    assert np.array_equal(line.get_xydata(), [[1.5, 5.0], [3.5, 2.0]])
+    means = {
+        line.get_label(): line.get_xydata()[0].tolist() for line in axes.lines if line.get_label() in {"a", "b", "c"}
+    }
+    assert means == {"a": [1.5, 5.0], "b": [3.5, 2.0], "c": [2.5, 6.0]}
+    assert axes.get_xlabel() == "cost, less is better"
+    (axes,) = run.plot.tradeoff("cost", "harm", better=("more", "more")).axes
+    (line,) = (line for line in axes.lines if line.get_label() == "beaten in neither")
+    assert np.array_equal(line.get_xydata(), [[2.5, 6.0], [3.5, 2.0]])
+    with pytest.raises(OpenError, match="better: found 'big'; accepted: less, more"):
+        run.plot.tradeoff("cost", "harm", better=("big", "less"))
 
 
 def test_a_column_of_decisions_is_drawn_by_member_or_as_their_mean(hand, decided):

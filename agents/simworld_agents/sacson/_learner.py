@@ -43,8 +43,8 @@ class SacsonLearner(Learner):
 
     Each iteration gathers walks past robots of many kinds, the policy so far among them; fits the model of people to
     all walks so far; and trains the policy by gradients of the objective, through the robot's motion and the model. The
-    policy plans eight ticks and does the first. Departures from the paper: positions instead of pictures, and walks
-    that are gathered with the policy as it becomes.
+    policy plans eight ticks and does the first. Of walls it knows nothing. Departures from the paper: positions instead
+    of pictures, and walks that are gathered with the policy as it becomes.
     """
 
     told: ClassVar[tuple[Field, ...]] = (

@@ -17,7 +17,7 @@ from simworld.spaces import ActionVector
 from simworld.worlds.plaza import FloatArray
 from simworld_agents.navigator import Costs
 from simworld_agents.sacson._fitting import Net
-from simworld_agents.sacson._pednet import STEPS, Encounters, filled
+from simworld_agents.sacson._pednet import SCALE, STEPS, Encounters, filled
 from simworld_agents.sacson._walks import Walk
 
 CONTACT = 100.0
@@ -159,7 +159,7 @@ class Objective:
         ahead = self._ahead[rows, :, None]
         x = (way * ahead).sum(dim=3)
         y = way[..., 1] * ahead[..., 0] - way[..., 0] * ahead[..., 1]
-        plan = (torch.stack([x, y], dim=3) / 10.0).clamp(-1.0, 1.0)
+        plan = (torch.stack([x, y], dim=3) / SCALE).clamp(-1.0, 1.0)
         return self._asked(rows, self._known[rows], plan.flatten(2))
 
     def _asked(self, rows: Any, past: Any, plan: Any) -> Any:

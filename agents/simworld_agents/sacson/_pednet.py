@@ -22,9 +22,9 @@ from simworld_agents.navigator import Predictor, Scenery
 
 STEPS = 8
 """Ticks of the past and of the future."""
-_SCALE = 10.0
+SCALE = 10.0
 """Metres that are 1 to the network; what is farther is taken to be that far."""
-_NOWHERE = np.array([_SCALE, 0.0])
+_NOWHERE = np.array([SCALE, 0.0])
 FASTEST = 1.5
 """Metres in a second by which a person differs at most from going on as now, along each axis."""
 MIRROR = np.array([1.0, -1.0])
@@ -85,7 +85,7 @@ class Encounters:
             np.where(~np.isnan(was), was, _NOWHERE),
             np.where(here, will, _NOWHERE),
         ]
-        own, robot, plan = (np.clip(part / _SCALE, -1.0, 1.0).reshape(len(self), -1) for part in parts)
+        own, robot, plan = (np.clip(part / SCALE, -1.0, 1.0).reshape(len(self), -1) for part in parts)
         return np.concatenate([own, robot, self.there[:, None]], axis=1), plan
 
 

@@ -15,6 +15,7 @@ from simworld_analysis.plots._over_time import column_over_time, over_time
 from simworld_analysis.plots._paths import position_column
 from simworld_analysis.plots._style import MOST_VARIANTS, plain_figure
 from simworld_analysis.plots._svg import figure_svg
+from simworld_analysis.plots._tradeoff import tradeoff
 from simworld_analysis.plots._trajectories import trajectories
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "over_time",
     "plain_figure",
     "position_column",
+    "tradeoff",
     "trajectories",
 ]

@@ -49,6 +49,14 @@ class Plots:
 
         return trajectories(self._run, seed, arms, column)
 
+    def tradeoff(
+        self, x: str, y: str, arms: Sequence[str] | None = None, better: tuple[str, str] = ("less", "less")
+    ) -> Figure:
+        """Two measures against each other, by arm. Errors as in ``simworld_analysis.plots.tradeoff``."""
+        from simworld_analysis.plots._tradeoff import tradeoff  # noqa: PLC0415
+
+        return tradeoff(self._run, x, y, arms, better)
+
     def claims(self) -> Figure:
         """The run's claims with their intervals. Errors as in ``simworld_analysis.plots.intervals``."""
         from simworld_analysis.claims import run_claims  # noqa: PLC0415
