@@ -137,24 +137,28 @@ class Probes:
         Args:
             kernel: The society itself, as it stands before anything of this tick.
             tick: The tick.
-            over: The episode has come to its end: every branch that was followed for a while is over, too.
+            over: The episode has come to its end. Branches that are followed to the end are over; those that are not
+                as old as they should be are left out, for the younger one is, the less has become of its change.
 
         Returns:
-            The numbers of branches that are over, by probe.
+            The numbers of branches that are over, by probe: the mean over all of them, of members and ticks.
         """
         self._looked = tick
         found: dict[str, float] = {}
         for probe in self._probes:
             live = self._live[probe.name]
             own = _values(kernel, probe) if live else None
+            total, count = 0.0, 0
             for branch in list(live):
                 if own is not None and tick > branch.since:
                     self._follow(probe, branch, own, tick)
-                due = over or (probe.ticks is not None and tick >= branch.since + probe.ticks)
-                if due and branch in live:
+                whole = over if probe.ticks is None else tick >= branch.since + probe.ticks
+                if (whole or over) and branch in live:
                     live.remove(branch)
-                    if branch.count:
-                        found[probe.name] = branch.total / branch.count
+                    if whole:
+                        total, count = total + branch.total, count + branch.count
+            if count:
+                found[probe.name] = total / count
         return found
 
     def intervene(self, change: Intervention) -> None:
@@ -181,6 +185,8 @@ class Probes:
         members, values = own
         others, theirs = _values(branch.kernel, probe)
         _, here, there = np.intersect1d(members, others, assume_unique=True, return_indices=True)
+        if not len(here):
+            return
         apart = (values[here].astype(np.float64) - theirs[there]).reshape(len(here), -1)
         distances = np.sqrt((apart * apart).sum(axis=1))
         known = distances[~np.isnan(distances)]

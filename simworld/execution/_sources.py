@@ -64,7 +64,8 @@ def _read(scenario: Scenario, folder: Path, learner: tuple[type, Mapping[str, ob
         (find("agent", s.kind).cls, s.parameters, s.where) for cell in scenario.cells for s in cell.seatings
     ]
     if learner is not None:
-        named_by.append((*learner, "train.settings"))
+        place = scenario.place(("train", "settings"))
+        named_by.append((*learner, f"{place}: train.settings"))
     for cls, parameters, where in named_by:
         for parameter in getattr(cls, "reads", ()):
             named = parameters.get(parameter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 
 from simworld.errors import ScenarioError
@@ -22,7 +23,9 @@ class Classroom(School):
     def play(
         self, minds: Mapping[str, Cohort], number: int, notes: Silent, changes: Sequence[Intervention] = ()
     ) -> None:
-        """Play one episode."""
+        """Play one episode. Raises ValueError: there is no such number."""
+        if not 0 <= operator.index(number) < APART:
+            raise ValueError(f"episode {number}; accepted: from 0 to {APART - 1:,}")
         seed = self._part.scenario.model.seed + APART * (self.seed + 1) + number
         self._part.played(minds, seed, notes, changes)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from simworld.errors import ContractError
 from simworld.execution import waited, wish_of
 from simworld.kernel import Array, Cohort, Seats
 from simworld.learning._metrics import Metrics
@@ -72,6 +74,8 @@ class _Trainer:
         self._checkpoint = job.run / "checkpoints" / job.name
         self._before = _steps_of(self._checkpoint)
         self._roles = self._policies()
+        """Roles by policy, and as learners see them."""
+        self._school_roles = {p: self._part.seen_role(self._stage.role(role)) for p, role in self._roles.items()}
         self._learner = learner_of(scenario, self._part)
         self._learner.begin(self._school())
         if self._before is not None:
@@ -96,7 +100,10 @@ class _Trainer:
                 return STOPPED
             lesson = self._learner.iterate()
             iteration += 1
-            steps += lesson.steps
+            done = operator.index(lesson.steps)
+            if done <= 0:
+                raise ContractError(f"{self._block.algo}: an iteration of {done} decisions; accepted: at least one")
+            steps += done
             seconds = time.monotonic() - self._begun
             told = {f"told.{f.name}": lesson.told.get(f.name, float("nan")) for f in self._learner.told}
             row = self._row(iteration, steps) | {"return": lesson.earned, "seconds": seconds} | told
@@ -142,6 +149,10 @@ class _Trainer:
             "simworld": __version__,
         }
         found = self._learner.networks()
+        for policy, role in self._school_roles.items():
+            wrong = found[policy].misfit(role) if policy in found else f"found {', '.join(found) or 'none'}"
+            if wrong:
+                raise ContractError(f"{self._block.algo}: no network for the policy {policy!r}: {wrong}")
         return {policy: replace(found[policy], about=about | {"role": role}) for policy, role in self._roles.items()}
 
     def _keep(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
@@ -180,8 +191,7 @@ class _Trainer:
         return found
 
     def _school(self) -> Classroom:
-        roles = {policy: self._part.seen_role(self._stage.role(role)) for policy, role in self._roles.items()}
-        return Classroom(self._part, self._block, self._job.seed, (self._before or (0, 0))[1], roles)
+        return Classroom(self._part, self._block, self._job.seed, (self._before or (0, 0))[1], self._school_roles)
 
 
 def _earned(stage: Stage) -> float:

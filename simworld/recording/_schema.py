@@ -228,10 +228,14 @@ def _declared(prefix: str, one: Field) -> pa.Field:
 
 def _segments(world: World) -> tuple[tuple[float, ...], ...]:
     """What stands still in a world. Raises ContractError for what is no line."""
-    found = tuple(tuple(map(float, segment)) for segment in world.backdrop)
+    start, accepted = f"{type(world).__name__}: backdrop", "accepted: segments of four finite numbers each"
+    try:
+        found = tuple(tuple(map(float, segment)) for segment in world.backdrop)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"{start}: found {world.backdrop!r}; {accepted}") from error
     wrong = next((s for s in found if len(s) != 4 or not all(map(math.isfinite, s))), None)
     if wrong is not None:
-        raise ContractError(f"{type(world).__name__}: backdrop: {wrong}; accepted: four finite numbers each")
+        raise ContractError(f"{start}: {wrong}; {accepted}")
     return found
 
 

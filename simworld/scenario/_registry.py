@@ -124,8 +124,10 @@ def build(found: Found, params: Mapping[str, object], where: str = "") -> object
         raise ScenarioError(f"{start}{'.'.join(map(str, first.key))}: {first.message}")
     try:
         return found.parameters.construct(params)
-    except (ValueError, UserError) as error:
+    except Exception as error:  # whatever a constructor of somebody else's raises
         reason = " ".join(str(error).split()) or type(error).__name__
+        if not isinstance(error, ValueError | UserError):
+            reason = f"{type(error).__name__}: {reason}"
         raise ScenarioError(f"{start}{found.kind}: {reason}") from error
 
 

@@ -110,8 +110,8 @@ def samples(run, name):
 def test_each_branch_is_followed_and_its_mean_distance_told_when_it_is_over(ran):
     run = ran(PLAIN + PROBES)
     # With the guide a hiker gains 1 in every tick: (1 + 2 + 3) / 3 over the three ticks of a branch.
-    assert samples(run, "alone") == [(3, 2.0), (5, 2.0), (7, 2.0), (9, 2.0), (10, 1.5)]
-    assert samples(run, "slower") == [(3, 1.0), (5, 1.0), (7, 1.0), (9, 1.0), (10, 0.75)]
+    assert samples(run, "alone") == [(3, 2.0), (5, 2.0), (7, 2.0), (9, 2.0)]
+    assert samples(run, "slower") == [(3, 1.0), (5, 1.0), (7, 1.0), (9, 1.0)]
     assert samples(run, "whole") == [(10, 5.5)]
     assert {value for _, value in samples(run, "nothing") + samples(run, "noise")} == {0.0}
     assert run.codebook().query("column == 'alone'")["meaning"].iloc[0].startswith("mean distance of hiker.place")
@@ -129,7 +129,7 @@ def test_noise_is_what_other_chance_makes_and_shared_chance_does_not(ran):
     run = ran(PLAIN + PROBES, "world.noise=0.3")
     assert all(value > 0.0 for _, value in samples(run, "noise"))
     assert {value for _, value in samples(run, "nothing")} == {0.0}
-    assert [value for _, value in samples(run, "alone")] == pytest.approx([2.0, 2.0, 2.0, 2.0, 1.5])
+    assert [value for _, value in samples(run, "alone")] == pytest.approx([2.0, 2.0, 2.0, 2.0])
 
 
 def test_the_same_bytes_with_any_number_of_workers(ran, digests):
@@ -139,16 +139,32 @@ def test_the_same_bytes_with_any_number_of_workers(ran, digests):
     assert digests(one.path) == digests(two.path)
 
 
-def test_where_the_world_ends_an_episode_branches_end_with_it(ran):
+def test_a_branch_that_the_end_of_an_episode_cuts_short_tells_nothing(ran):
     run = ran(PLAIN + PROBES, "world.end=6")
-    assert samples(run, "alone") == [(3, 2.0), (5, 2.0), (6, 1.5)]
+    assert samples(run, "alone") == [(3, 2.0), (5, 2.0)]
     assert samples(run, "whole") == [(6, 3.5)]
+
+
+def test_all_branches_that_are_followed_to_the_end_count(ran):
+    probe = "probes: {often: {of: hiker.obs.place, every: 4, without: {guide: all}}}\n"
+    # Branches of ticks 0, 4 and 8 are 10, 6 and 2 ticks old: (1 + ... + 10) + (1 + ... + 6) + (1 + 2), over 18 ticks.
+    assert samples(ran(PLAIN + probe), "often") == [(10, pytest.approx((55 + 21 + 3) / 18))]
+    # However many branches are under way at once, each tells its number in turn.
+    probe = "probes: {dense: {of: hiker.obs.place, every: 1, ticks: 3, without: {guide: all}}}\n"
+    assert samples(ran(PLAIN + probe), "dense") == [(tick, 2.0) for tick in range(3, 11)]
+
+
+def test_where_nobody_is_to_be_compared_there_is_no_number(ran):
+    text = PLAIN + "probes: {guided: {of: guide.obs.place, every: 2, ticks: 3, without: {guide: all}}}\n"
+    run = ran(text)
+    assert run.manifest["status"] == "success"
+    assert "guided" not in run.table("measures").dropna(axis=1, how="all").columns
 
 
 def test_an_intervention_happens_in_the_branches_too(ran):
     run = ran(PLAIN + PROBES + "interventions: [{at: 4, without: {hiker: [0]}}]\n")
     # Of the branch of tick 2 three hikers are compared twice, and then the two who are left: 3, 6 and 2 x 3 of 8.
-    assert samples(run, "alone") == [(3, 2.0), (5, 1.875), (7, 2.0), (9, 2.0), (10, 1.5)]
+    assert samples(run, "alone") == [(3, 2.0), (5, 1.875), (7, 2.0), (9, 2.0)]
     assert {value for _, value in samples(run, "nothing")} == {0.0}
     rows = run.table("agents").query("role == 'hiker' and agent == 0")
     assert rows["left"].tolist() == [4, 4]
@@ -157,7 +173,7 @@ def test_an_intervention_happens_in_the_branches_too(ran):
 def test_where_somebody_asks_in_a_branch_there_are_no_numbers_and_it_says_why(ran):
     asks = PLAIN.replace('Goes", pace: 2.0', 'Asks"') + "people: {default: {kind: scripted, answers: [2.0]}}\n"
     run = ran(asks + PROBES)
-    assert samples(run, "alone") == [(3, 2.0), (5, 2.0), (7, 2.0), (9, 2.0), (10, 1.5)]
+    assert samples(run, "alone") == [(3, 2.0), (5, 2.0), (7, 2.0), (9, 2.0)]
     assert samples(run, "nothing") == []
     told = run.table("telemetry")
     assert told[told["key"] == "probe.nothing.impossible"]["text"].str.contains("nobody can answer here").all()

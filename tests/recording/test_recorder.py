@@ -120,9 +120,9 @@ def test_what_stands_still_goes_with_decisions_and_nothing_is_noted_where_nothin
     lines = b"[[0.0, 0.0, 1.0, 0.5]]"
     assert {n: v for n, v in noted.items() if v} == {"decisions.walker": lines, "decisions.king": lines}
     assert all(b"simworld.backdrop" not in schema.metadata for schema in schemas(toy["Village"]()).values())
-    for wrong in ([(0.0, 1.0, 2.0)], [(0.0, 0.0, 1.0, float("nan"))]):
+    for wrong in ([(0.0, 1.0, 2.0)], [(0.0, 0.0, 1.0, float("nan"))], [None], "here", (0.0, 1.0)):
         Hedged.backdrop = wrong
-        with pytest.raises(ContractError, match=r"Hedged: backdrop: .* accepted: four finite numbers each"):
+        with pytest.raises(ContractError, match=r"Hedged: backdrop: .* accepted: segments of four finite numbers each"):
             schemas(Hedged())
 
 

@@ -24,9 +24,8 @@ from simworld.spaces import (
     School,
     dense,
 )
-from simworld_agents.navigator import Costs
 from simworld_agents.sacson._fitting import Net, fit, with_torch
-from simworld_agents.sacson._mind import SACSON
+from simworld_agents.sacson._mind import SACSON, SacsonCosts
 from simworld_agents.sacson._objective import TERMS, Objective, States
 from simworld_agents.sacson._pednet import STEPS, PedNet
 from simworld_agents.sacson._walks import Notes, Walk, drivers, encounters, taken_out
@@ -59,7 +58,7 @@ class SacsonLearner(Learner):
 
     def __init__(
         self,
-        costs: Costs = SACSON,
+        costs: SacsonCosts = SACSON,
         collect: Literal["varied", "goal", "seeking"] = "varied",
         walks: Annotated[int, Gt(0)] = 300,
         epochs: Annotated[int, Gt(0)] = 20,
@@ -110,6 +109,8 @@ class SacsonLearner(Learner):
         self._gathered += walks
         if self._given is None:
             moments, future = encounters(self._gathered, to_fit=True)
+            if not len(moments):
+                raise ValueError("no walk has a person in ten ticks on end: there is nothing to fit a model to")
             self._people = fit(moments, future, self._school.seed, self._epochs, self._people)
         told |= self._train()
         self._iterations += 1
@@ -172,6 +173,8 @@ class SacsonLearner(Learner):
     def _of_people(self, walks: list[Walk]) -> dict[str, float]:
         """How near the model of before is to walks that it has not seen."""
         moments, future = encounters(walks)
+        if not len(moments):
+            return {}
         now = moments.past[:, :1]
         on = now + np.arange(1, STEPS + 1)[:, None] * (now - moments.past[:, 1:2])
         found = {"constant": float(np.sqrt(((on - future) ** 2).sum(axis=2)).mean())}
@@ -190,6 +193,8 @@ class SacsonLearner(Learner):
         for parameter in net.parameters:
             parameter.requires_grad_(False)
         states = States.joined([States.of(walk) for walk in self._gathered])
+        if not states.people.shape[1]:
+            raise ValueError("there are no people; accepted by sacson: at least one")
         objective = Objective(torch, states, self._role, net, self._costs, self._gathered[0].dt)
         curve: list[dict[str, float]] = []
         for _ in range(self._updates):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt
@@ -10,8 +11,18 @@ from simworld.files import located
 from simworld_agents.navigator import Costs, Planner
 from simworld_agents.sacson._pednet import PedNet
 
-SACSON = Costs(perturbation=50.0, personal_space=10.0)
-"""Both of the paper's terms for people."""
+
+@dataclass(frozen=True)
+class SacsonCosts(Costs):
+    """What a plan costs where both of the paper's terms for people count, in metres of the way that is left."""
+
+    personal_space: Annotated[float, Ge(0)] = 10.0
+    """Weight of J_ps, the mean of max(0, distance kept - surface distance) squared, in m2."""
+    perturbation: Annotated[float, Ge(0)] = 50.0
+    """Weight of J_cp, the mean squared distance of people from where they would be otherwise, in m2."""
+
+
+SACSON = SacsonCosts()
 
 
 class Sacson(Planner):
@@ -27,7 +38,7 @@ class Sacson(Planner):
     def __init__(
         self,
         model: str,
-        costs: Costs = SACSON,
+        costs: SacsonCosts = SACSON,
         horizon: Annotated[float, Gt(0)] = 2.0,
         clearance: Annotated[float, Ge(0)] = 0.1,
     ) -> None:

@@ -85,7 +85,7 @@ class Encounters:
             np.where(~np.isnan(was), was, _NOWHERE),
             np.where(here, will, _NOWHERE),
         ]
-        own, robot, plan = (np.clip(part / SCALE, -1.0, 1.0).reshape(len(self), -1) for part in parts)
+        own, robot, plan = (np.clip(part / SCALE, -1.0, 1.0).reshape(len(self), 2 * STEPS) for part in parts)
         return np.concatenate([own, robot, self.there[:, None]], axis=1), plan
 
 
@@ -157,11 +157,14 @@ class PedNet(Predictor):
                     (found[f"{name}.weight"].astype(np.float64), found[f"{name}.bias"].astype(np.float64))
                     for name in _LAYERS
                 )
-        except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} holds no model of people ({type(error).__name__})") from error
-        shapes = tuple((weight.shape[1], weight.shape[0]) for weight, _ in weights)
-        if shapes != WIDTHS:
-            raise ValueError(f"{path}: layers of {shapes}; accepted: {WIDTHS}")
+        for name, (weight, bias), (inner, outer) in zip(_LAYERS, weights, WIDTHS, strict=True):
+            if weight.shape != (outer, inner) or bias.shape != (outer,):
+                found = f"{weight.shape} and {bias.shape}"
+                raise ValueError(f"{path}: layer {name} has shapes {found}; accepted: {(outer, inner)} and {(outer,)}")
+            if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+                raise ValueError(f"{path}: layer {name} holds numbers that are not finite")
         return PedNet(weights)
 
 

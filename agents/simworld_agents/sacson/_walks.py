@@ -91,7 +91,11 @@ class Notes(Silent):
         """Where all are, and what the robot sees."""
         seen = acts.seen
         self._dt = float(seen["dt"])
-        self._rows.setdefault(tick, (seen["people"].copy(), seen["robots"].copy()))
+        if len(seen["robots"]) > 1:
+            raise ValueError(f"found {len(seen['robots'])} robots; accepted by sacson: one")
+        # What a robot sees is all there is; people may not see it.
+        if role == "robot" or tick not in self._rows:
+            self._rows[tick] = seen["people"].copy(), seen["robots"].copy()
         if role == "robot":
             own = self._seen.told(seen, len(acts.members))[0]
             self._robot[tick] = (seen["aim"][0].copy(), float(seen["heading"][0]), own)

@@ -35,9 +35,8 @@ def tradeoff(
     Raises:
         OpenError: No such measure or arm, no episode has succeeded, or it is neither less nor more that is better.
     """
-    wrong = [word for word in better if word not in {"less", "more"}]
-    if wrong:
-        raise OpenError(f"better: found {wrong[0]!r}; accepted: less, more")
+    if len(better) != 2 or not {"less", "more"}.issuperset(better):
+        raise OpenError(f"better: found {better!r}; accepted: a pair of less and more, one for each measure")
     shown = variants(run, arms)[: s.MOST_VARIANTS]
     found = {name: {v: one.estimate for v, one in whole_values(run, name, shown).items()} for name in (x, y)}
     both = [v for v in shown if not np.isnan(found[x][v].value) and not np.isnan(found[y][v].value)]

@@ -146,3 +146,36 @@ def test_a_robot_with_a_learned_model_plays_and_replays(tmp_path):
     path.write_text(path.read_text().replace("net.npz", "none.npz"))
     with pytest.raises(ScenarioError, match=r"none\.npz"):
         check(load(path))
+
+
+@pytest.mark.parametrize("spoilt", ["weight", "bias", "nan", "npy"])
+def test_a_file_that_only_looks_like_a_model_is_refused_by_name(tmp_path, spoilt):
+    path = tmp_path / "net.npz"
+    untrained().save(path)
+    arrays = dict(np.load(path))
+    if spoilt == "weight":
+        arrays["past1.weight"] = arrays["past1.weight"][:, :5]
+    elif spoilt == "bias":
+        arrays["past1.bias"] = np.array(0.0)
+    else:
+        arrays["past1.bias"][3] = np.nan
+    np.savez(path, **arrays)
+    if spoilt == "npy":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    says = {"nan": "layer past1 holds numbers that are not finite", "npy": "holds no model of people"}
+    with pytest.raises(ValueError, match=says.get(spoilt, "layer past1 has shapes")):
+        PedNet.load(path)
+
+
+def test_costs_that_are_left_out_are_the_papers_both(tmp_path):
+    untrained().save(tmp_path / "net.npz")
+    path = tmp_path / "it.yaml"
+    path.write_text(
+        "world: {kind: plaza}\nhorizon: 4\n"
+        "roles: {pedestrian: {kind: orca, count: 2}, robot: {kind: sacson, model: net.npz, costs: {reference: absent}}}\n"
+    )
+    (seating,) = (s for s in load(path).cells[0].seatings if s.role == "robot")
+    assert seating.parameters["costs"] == {
+        "perturbation": 50.0, "personal_space": 10.0, "kept": 0.45, "reference": "absent", "courteous": False,
+    }  # fmt: skip

@@ -13,11 +13,12 @@ from simworld_agents.sacson._pednet import STEPS
 from simworld_agents.sacson._walks import Notes, Seeker, Wanderer, drivers, encounters, taken_out
 
 
-def walked(mind, seed=0, people=1, changes=(), horizon=40, **world):
+def walked(mind, seed=0, people=1, changes=(), horizon=40, robots=1, **world):
     plaza = Plaza(collisions="count", **world)
-    seating = {"pedestrian": [Group(SocialForce(), people)], "robot": [Group(mind, 1)]}
+    seating = {"pedestrian": [Group(SocialForce(), people)], "robot": [Group(mind, robots)]}
     kernel = Kernel(plaza, seating, seed, horizon)
-    notes = Notes(next(role for role in plaza.roles if role.name == "robot").sized({"pedestrian": people, "robot": 1}))
+    sizes = {"pedestrian": people, "robot": robots}
+    notes = Notes(next(role for role in plaza.roles if role.name == "robot").sized(sizes))
     kernel.attach(notes, None)
     for change in changes:
         kernel.run(until=change.at)
@@ -102,3 +103,10 @@ def test_drivers_take_turns_and_the_own_policy_every_other():
     first, again, other = (taken_out(True, number, 3)[0].at for number in (5, 5, 6))
     assert first == again != other
     assert taken_out(False, 5, 3) == []
+
+
+def test_a_robot_that_nobody_sees_is_noted_where_it_is():
+    walk, _ = walked(Straight(), visible=False)
+    assert np.allclose(walk.robot[:5, 1], -4.0 + 0.25 * np.arange(5))
+    with pytest.raises(ValueError, match="found 2 robots; accepted by sacson: one"):
+        walked(Straight(), robots=2)
