@@ -247,6 +247,7 @@ def test_a_malformed_question_is_named(content, why):
 
 def test_one_person_answers_one_question_at_a_time():
     class Slow:
+        at_once = 1
         busy = most = 0
 
         def reply(self, request):
