@@ -5,7 +5,7 @@ described at ``person_request``. No answer by the deadline is an answer too: the
 flagged. Who answers at a page finds the questions in the run's directory (``RunBox``), whatever process has asked.
 """
 
-from simworld.people._box import Box, Closing, OpenQuestion, RunBox
+from simworld.people._box import FOLDER, Box, Closing, OpenQuestion, RunBox
 from simworld.people._desk import PeopleDesk
 from simworld.people._participants import Participant, Participants
 from simworld.people._person import Form, Person, PersonReply, PersonRequest, person_request
@@ -14,6 +14,7 @@ from simworld.people._terminal import Terminal
 from simworld.people._web import Web
 
 __all__ = [
+    "FOLDER",
     "Box",
     "Closing",
     "Form",

@@ -148,6 +148,10 @@ class RunBox:
             return None  # taken away meanwhile, or none of ours
         return OpenQuestion(request, since) if self.look(request) is None else None
 
+    def closed(self, name: str) -> Closing | None:
+        """How the question of this id was closed, if it was."""
+        return self._closing(name) if _ID.fullmatch(name) else None
+
     def clear(self, answers: bool = False) -> None:
         """Nobody is asked; with ``answers``, nothing is left of what was answered either: it is on tape."""
         for folder in (self._open, self._answered)[: 1 + answers]:

@@ -75,7 +75,7 @@ class PersonRequest:
             return text
         value = float(text.replace(",", "")) if _AMOUNT.fullmatch(text) else float("nan")
         if not self._within(value):
-            raise ValueError(f"accepted: {self._bounds()}")
+            raise ValueError(f"accepted: {self.bounds}")
         return int(value) if self.form == "whole" else value
 
     def wrong(self, value: Json) -> str:
@@ -88,13 +88,15 @@ class PersonRequest:
         if self.form == "text":
             return ""
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self._bounds()}"
+        return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self.bounds}"
 
     def _within(self, value: Any) -> bool:
         inside = bool((self.low is None or value >= self.low) and (self.high is None or value <= self.high))
         return inside and math.isfinite(value) and (self.form != "whole" or float(value).is_integer())
 
-    def _bounds(self) -> str:
+    @property
+    def bounds(self) -> str:
+        """Which numbers are accepted, in words."""
         what = "a whole number" if self.form == "whole" else "a number"
         if self.low is not None:
             what += f" from {self.low:g}"
