@@ -211,6 +211,22 @@ def test_worker_processes_ask_in_the_same_place(ward):
     assert replay_run(going.run).identical
 
 
+def test_workers_that_do_not_see_the_run_ask_by_way_of_the_driver(ward):
+    going = ward(horizon=2, more="deadline: 20", far=True)
+    guest = going.guest()
+    guest.come()
+    first = guest.until(lambda view: view["questions"], 60)["questions"][0]
+    assert guest.post(first, "answer", option=1, reason="from afar").status_code == 200
+    second = guest.until(lambda view: view["questions"] and view["questions"][0]["id"] != first["id"])["questions"][0]
+    assert guest.post(second, "answer", option=2).status_code == 200
+    going.over(60)
+    run = open_run(going.run)
+    assert run.status == "success"
+    assert run.table("decisions.doctor").query("end.isna()")["act.dose"].tolist() == [5.0, 10.0]
+    assert notes(run, "rationale") == ["from afar"]
+    assert replay_run(going.run).identical
+
+
 # -- withdrawal ------------------------------------------------------------------------------------------------------
 
 
