@@ -55,15 +55,18 @@ def _taken_out(answers: int) -> str:
 
 
 def _latest(out: Path) -> Path:
-    """The newest run that somebody works on; it is waited for."""
+    """The newest run that somebody works on and that asks people at a page; it is waited for."""
+    from simworld.console import asks_people  # noqa: PLC0415
     from simworld.recording import is_locked  # noqa: PLC0415
 
-    waiting = False
+    others: set[Path] = set()
     while True:
-        runs = sorted((path for path in out.glob("*/run.json") if is_locked(path.parent)), reverse=True)
-        if runs:
-            return runs[0].parent
-        if not waiting:
+        for path in sorted(out.glob("*/run.json"), reverse=True):
+            if path not in others and is_locked(path.parent):
+                if asks_people(path.parent):
+                    return path.parent
+                others.add(path)
+        if not others:
             click.echo(f"waiting for a run in {out} ...", err=True)
-            waiting = True
+            others.add(out)
         time.sleep(_LOOK)

@@ -5,6 +5,7 @@ page is a process of its own: it may be started before the first question or aft
 """
 
 from simworld.console._hall import Hall, Refused
+from simworld.console._rules import asks_people
 from simworld.console._serve import is_loopback, serve
 
-__all__ = ["Hall", "Refused", "is_loopback", "serve"]
+__all__ = ["Hall", "Refused", "asks_people", "is_loopback", "serve"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from simworld.errors import RunError
+from simworld.errors import RunError, UserError
 from simworld.execution import specs_of_run
 from simworld.recording import read_manifest
 
@@ -81,3 +81,12 @@ class Rules:
 
 def _people(resolved: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return list(resolved.get("people", {}).values())
+
+
+def asks_people(run: Path) -> bool:
+    """Whether people are asked at a page in a run, as far as that can be told."""
+    try:
+        Rules.of(run)
+    except UserError:
+        return False
+    return True
