@@ -62,6 +62,7 @@ class Hall:
 
     def withdraw(self, who: str) -> Withdrawal:
         """Somebody takes part no more, and their answers are taken out. Raises RunError, TapeError."""
+        self._holds.leave(who)
         return withdraw(self.run, who)
 
     # -- what lies open --------------------------------------------------------------------------------------------
@@ -131,14 +132,13 @@ class Hall:
     def _shown(self, one: OpenQuestion, who: str) -> dict[str, Any]:
         request, hold = one.request, self._holds.of(one.request.id)
         label = self.rules.episodes.get(request.episode)
-        arm, seed = ("", None) if label is None else (label.arm, label.seed)
         many = len(self.rules.episodes) > 1
         return {
             "id": request.id,
             "who": request.who,
             "seat": f"{request.episode} {request.who}",
             "person": "" if request.person == "default" else request.person,
-            "where": ", ".join(filter(None, [arm, f"seed {seed}"])) if many and seed is not None else "",
+            "where": f"episode {label.number + 1}" if many and label is not None else "",
             "question": request.question,
             "context": [[name, _words(value)] for name, value in request.context.items()],
             "options": [_words(option) for option in request.options],

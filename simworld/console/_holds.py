@@ -48,6 +48,11 @@ class Holds:
             if found is not None and found.who == who:
                 del self._holds[question]
 
+    def leave(self, who: str) -> None:
+        """Let go of whatever somebody has."""
+        with self._lock:
+            self._holds = {name: hold for name, hold in self._holds.items() if hold.who != who}
+
     def of(self, question: str) -> Hold | None:
         """Who has it."""
         with self._lock:

@@ -26,8 +26,9 @@ copies that somebody made of the tables before.""".splitlines()
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """An episode in words."""
+    """An episode. People are told its number alone: the name of its arm may tell what is tried on them."""
 
+    number: int
     arm: str
     seed: int
     horizon: int
@@ -69,7 +70,7 @@ class Rules:
             all(block["society"] for block in blocks),
             manifest.measures,
             manifest.watch,
-            {spec.id: Label(spec.arm, spec.seed, spec.horizon) for spec in specs},
+            {spec.id: Label(spec.number, spec.arm, spec.seed, spec.horizon) for spec in specs},
             tuple(spec.id for spec in specs),
         )
 

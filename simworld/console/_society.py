@@ -61,8 +61,7 @@ class Society:
             _row(name.replace("_", " "), values, found.units.get(name, "")) for name, values in found.series.items()
         ]
         return {
-            "arm": label.arm,
-            "seed": label.seed,
+            "episode": label.number + 1,
             "tick": found.tick,
             "of": label.horizon,
             "measures": [row for row in rows if row is not None],
@@ -104,7 +103,14 @@ def _map(panel: Map) -> dict[str, Any]:
         "low": list(panel.low),
         "high": list(panel.high),
         "lines": [_short(line) for line in panel.backdrop.tolist()],
-        "tracks": [{"name": t.name, "now": [_short(place) for place in t.now.tolist()]} for t in panel.tracks],
+        "tracks": [
+            {
+                "name": track.name,
+                "now": [_short(place) for place in track.now.tolist()],
+                "before": [_short(place) for place in track.trail.tolist()],
+            }
+            for track in panel.tracks
+        ],
     }
 
 

@@ -110,6 +110,11 @@ def test_a_question_appears_is_answered_and_the_society_goes_on(browser, page, a
         assert tab.see("document.documentElement.scrollWidth") <= width
     nameless = "[...document.querySelectorAll('input, textarea, button')].filter(e => !(e.labels && e.labels.length)"
     assert tab.see(f"{nameless} && !e.textContent && !e.ariaLabel).length") == 0
+    # A hold that has lapsed, and that nobody else took, is taken up again: what was typed is still there.
+    before = tab.see("sent")
+    assert tab.see("fetch(`/questions/${shown.id}/let-go`, {method: 'POST'}).then(r => r.status)") == 200
+    tab.until(f"sent > {before} && view.questions[0].held === 'you'")
+    assert tab.see("document.querySelector('#reason').value") == "a high fever"
     tab.see("document.querySelector('input:checked').focus()")
     tab.press("Enter")  # sends it
     # The next question of the same seat is taken up by itself, with the society as it has become beside it.

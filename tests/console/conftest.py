@@ -159,8 +159,11 @@ class Going:
         assert not self._thread.is_alive(), "the run does not end"
         return self.outcome
 
-    def guest(self) -> Guest:
-        """Another guest, who has the address."""
+    def guest(self, address: str = "") -> Guest:
+        """Another guest, who has the address; that of the page which is served here, without a word."""
+        if address:
+            self._guests.append(Guest(address))
+            return self._guests[-1]
         if self._server is None:
             self._listener = socket.create_server(("127.0.0.1", 0))
             config = uvicorn.Config(
@@ -173,9 +176,7 @@ class Going:
             self._server = uvicorn.Server(config)
             self._serving = threading.Thread(target=self._server.run, args=([self._listener],), daemon=True)
             self._serving.start()
-        guest = Guest(f"http://127.0.0.1:{self._listener.getsockname()[1]}?token=the-token")
-        self._guests.append(guest)
-        return guest
+        return self.guest(f"http://127.0.0.1:{self._listener.getsockname()[1]}?token=the-token")
 
     def close(self) -> None:
         for guest in self._guests:

@@ -206,7 +206,7 @@ def test_worker_processes_ask_in_the_same_place(ward):
     guest = going.guest()
     guest.come()
     questions = guest.asked(2)
-    assert {question["where"] for question in questions} == {"seed 0", "seed 1"}
+    assert {question["where"] for question in questions} == {"episode 1", "episode 2"}
     for question in questions:
         assert guest.post(question, "answer", option=1).status_code == 200
     assert going.over(60).status == "success"

@@ -53,6 +53,9 @@ def test_everybody_holds_one_at_a_time():
     assert holds.take("a", "p-001")
     assert holds.take("b", "p-001")
     assert holds.take("a", "p-002")
+    holds.leave("p-002")
+    assert holds.of("a") is None
+    assert holds.of("b").who == "p-001"
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -98,19 +101,24 @@ def test_which_addresses_are_those_of_this_machine(host, alone):
 
 def test_a_page_is_served_until_ctrl_c_and_by_one_process(ward):
     going = ward()
-    with subprocess.Popen(
-        [*PROGRAM, "human", "latest"], cwd=going.study.parent, stdout=subprocess.PIPE, text=True
-    ) as page:
+    command = [*PROGRAM, "human", "latest"]
+    together = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=going.study.parent, text=True, **together) as page:
         try:
             said = [page.stdout.readline() for _ in range(3)]
             assert said[0] == f"people answer runs/{going.run.name} at\n"
             assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=\S{32}\n", said[1])
+            guest = going.guest(said[1].strip())
+            assert guest.come() == "p-001"
             second = simworld_("human", str(going.run), cwd=going.run)
             assert second.returncode == 2
             assert second.stderr == f"error: {going.run} has a page already, served by another process\n"
             page.send_signal(signal.SIGINT)
             assert page.wait(20) == 0
-            assert page.stdout.read() == ""  # nobody's address was logged
+            assert page.stdout.read() == ""
+            # Nobody's address, or browser, is kept anywhere.
+            for path in going.run.rglob("*"):
+                assert not path.is_file() or not re.search(rb"127\.0\.0\.1|python-httpx", path.read_bytes()), path
         finally:
             page.kill()
 

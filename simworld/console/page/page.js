@@ -14,6 +14,7 @@ let shown = null; // the question whose form is on the page
 let busy = false; // a question is being taken, sent or given back
 let warned = false;
 let painted = "";
+let sent = 0;
 
 const at = (id) => document.getElementById(id);
 
@@ -38,6 +39,7 @@ function warn(text) {
 }
 
 async function send(id, verb, what = null) {
+  sent += 1;
   const options = { method: "POST", headers: { "Content-Type": "application/json" } };
   if (what !== null) options.body = JSON.stringify(what);
   try {
@@ -81,6 +83,7 @@ function follow() {
   const mine = view.questions.find((one) => one.held === "you");
   if (shown !== null && (!mine || mine.id !== shown.id)) {
     const there = view.questions.find((one) => one.id === shown.id);
+    if (there && there.held === "") return again();
     if (!there) warn("This question is closed: its time is over, or it was answered.");
     else if (there.held === "other") warn("Somebody else has taken this question.");
     shown = null;
@@ -91,6 +94,14 @@ function follow() {
     if (next) take(next.id);
     else idle();
   }
+}
+
+/* The page was not heard of for too long, and nobody else has taken the question meanwhile: what is typed stays. */
+async function again() {
+  if (document.visibilityState !== "visible") return;
+  busy = true;
+  await send(shown.id, "take");
+  busy = false;
 }
 
 // -- questions --------------------------------------------------------------------------------------------------------
@@ -172,7 +183,7 @@ function idle() {
 }
 
 function asks(one) {
-  const more = [one.person && `for ${one.person}`, one.where].filter(Boolean).join(", ");
+  const more = [one.person, one.where].filter(Boolean).join(", ");
   return make("p", { class: "asks" }, `${one.who} asks${more ? ` (${more})` : ""}`);
 }
 
@@ -279,7 +290,7 @@ function society() {
   if (text === painted) return;
   painted = text;
   const now = view.society;
-  const which = view.run.episodes > 1 ? `${now.arm ? `${now.arm}, ` : ""}seed ${now.seed}, ` : "";
+  const which = view.run.episodes > 1 ? `episode ${now.episode}, ` : "";
   at("where").textContent = `${which}tick ${now.tick} of ${now.of}`;
   held.replaceChildren(...now.panels.filter((one) => one.kind === "map").map(map), rows("Measures", now.measures),
     ...now.panels.filter((one) => one.kind !== "map").map(panel));
@@ -340,6 +351,9 @@ function map(one) {
   for (const [x1, y1, x2, y2] of one.lines) drawn.append(make("line", { x1, y1: -y1, x2, y2: -y2 }));
   const legend = make("p", { class: "legend" });
   one.tracks.forEach((track, place) => {
+    for (const [x, y] of track.before) {
+      drawn.append(make("circle", { cx: x, cy: -y, r: dot / 3, class: `track${place % 4}`, opacity: 0.45 }));
+    }
     for (const [x, y] of track.now) drawn.append(make("circle", { cx: x, cy: -y, r: dot, class: `track${place % 4}` }));
     legend.append(make("span", { class: `track${place % 4}`, "aria-hidden": "true" }, "● "), `${track.name}  `);
   });
