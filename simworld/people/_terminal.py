@@ -74,6 +74,8 @@ def _shown(request: PersonRequest) -> str:
     lines = ["", f"{request.who} asks: {request.question}"]
     lines += [f"  {name}: {value}" for name, value in request.context.items()]
     lines += [f"  {place}) {option}" for place, option in enumerate(request.options, 1)]
+    if not request.options and request.form != "text":
+        lines.append(f"  ({request.bounds})")
     if request.cost is not None:
         lines.append(f"  (an answer costs {request.cost:g})")
     if request.deadline is not None:

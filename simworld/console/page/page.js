@@ -14,7 +14,7 @@ let shown = null; // the question whose form is on the page
 let busy = false; // a question is being taken, sent or given back
 let warned = false;
 let painted = "";
-let sent = 0;
+let sent = 0; // how often something was sent
 
 const at = (id) => document.getElementById(id);
 
