@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from simworld.console._holds import Holds
 from simworld.console._rules import Rules
@@ -67,7 +66,7 @@ class Hall:
 
     # -- what lies open --------------------------------------------------------------------------------------------
 
-    def view(self, who: str) -> dict[str, Any]:
+    def view(self, who: str) -> dict[str, Json]:
         """All that the page shows to somebody, as plain data."""
         going = is_locked(self.run)
         lying = self._box.lying() if going else []
@@ -129,7 +128,7 @@ class Hall:
             raise Refused(410, "its time is over" if closed is not None else "nobody asks this any more")
         raise Refused(409, "it has been answered")
 
-    def _shown(self, one: OpenQuestion, who: str) -> dict[str, Any]:
+    def _shown(self, one: OpenQuestion, who: str) -> dict[str, Json]:
         request, hold = one.request, self._holds.of(one.request.id)
         label = self.rules.episodes.get(request.episode)
         many = len(self.rules.episodes) > 1

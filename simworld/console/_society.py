@@ -7,10 +7,10 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from simworld.console._rules import Label, Rules
 from simworld.dashboard import Bars, EpisodeLabel, Histogram, Lines, Map, Panel, Said, number, read_episode, watched
+from simworld.kernel import Json
 
 _LOOK = 1.0
 """Seconds for which what was read of an episode is good: its tables are flushed about as often."""
@@ -25,10 +25,10 @@ class Society:
 
     def __init__(self, run: Path, rules: Rules) -> None:
         self._run, self._rules = run, rules
-        self._seen: dict[str, tuple[float, dict[str, Any] | None]] = {}
+        self._seen: dict[str, tuple[float, dict[str, Json] | None]] = {}
         self._lock = threading.Lock()
 
-    def of(self, episode: str) -> dict[str, Any] | None:
+    def of(self, episode: str) -> dict[str, Json] | None:
         """An episode as it stands; None if there is nothing to see of it, or nobody is to see it."""
         label = self._rules.episodes.get(episode)
         if label is None or not self._rules.society:
@@ -43,7 +43,7 @@ class Society:
                     del self._seen[min(self._seen, key=lambda name: self._seen[name][0])]
             return seen
 
-    def _read(self, episode: str, label: Label) -> dict[str, Any] | None:
+    def _read(self, episode: str, label: Label) -> dict[str, Json] | None:
         from simworld_analysis import OpenError, open_run  # noqa: PLC0415  only to look at a run
 
         try:
@@ -69,20 +69,20 @@ class Society:
         }
 
 
-def _row(name: str, values: Sequence[float], unit: str) -> dict[str, Any] | None:
+def _row(name: str, values: Sequence[float], unit: str) -> dict[str, Json] | None:
     if not values:
         return None
     return {"name": name, "last": f"{number(values[-1])} {unit}".strip(), "series": _short(values)}
 
 
-def _panel(panel: Panel) -> dict[str, Any]:
+def _panel(panel: Panel) -> dict[str, Json]:
     title = panel.column
     if isinstance(panel, Lines):
         rows = [_row(who, values, panel.unit) for who, values in panel.series]
         return {"kind": "lines", "title": title, "rows": [row for row in rows if row is not None]}
     if isinstance(panel, Bars):
         top = max([1e-12, *(abs(value) for value in panel.values if math.isfinite(value))])
-        bars = [
+        bars: list[Json] = [
             {"name": name, "share": round(abs(value) / top, 3), "last": f"{number(value)} {panel.unit}".strip()}
             for name, value in zip(panel.labels, panel.values, strict=True)
             if math.isfinite(value)
@@ -96,7 +96,7 @@ def _panel(panel: Panel) -> dict[str, Any]:
     return _map(panel)
 
 
-def _map(panel: Map) -> dict[str, Any]:
+def _map(panel: Map) -> dict[str, Json]:
     return {
         "kind": "map",
         "title": panel.column,

@@ -79,7 +79,7 @@ description: A ward whose doctors ask what to give.
 world: {{kind: "ward:Ward"}}
 roles: {{doctor: {{kind: "ward:Defers", count: {count}{more}}}}}
 horizon: {horizon}
-episodes: {jobs}
+episodes: {episodes}
 people: {{default: {{kind: web{people}}}}}
 faults: {{most: 1.0}}
 measures: [given]
@@ -124,6 +124,12 @@ class Guest:
     def asked(self, number: int = 1) -> list[dict]:
         """The questions, when there are so many."""
         return self.until(lambda view: len(view["questions"]) >= number)["questions"]
+
+    def after(self, question: dict) -> dict:
+        """The question that comes after this one."""
+        return self.until(lambda view: view["questions"] and view["questions"][0]["id"] != question["id"])["questions"][
+            0
+        ]
 
     def post(self, question: dict | str, verb: str, **what) -> httpx.Response:
         name = question if isinstance(question, str) else question["id"]
@@ -192,7 +198,7 @@ class Going:
 
 @pytest.fixture
 def ward(tmp_path) -> Iterator[Callable[..., Going]]:
-    """``ward(count=, horizon=, more=, people=, jobs=, far=)``: a run whose doctors ask people; ends with the test."""
+    """``ward(count=, horizon=, more=, people=, jobs=, episodes=, far=)``: a run whose doctors ask people; ends with the test."""
 
     @contextmanager
     def started(study: Path, jobs: int, far: bool) -> Iterator[Going]:
@@ -205,14 +211,20 @@ def ward(tmp_path) -> Iterator[Callable[..., Going]]:
     with ExitStack() as stack:
 
         def start(
-            count: int = 1, horizon: int = 2, more: str = "", people: str = "", jobs: int = 1, far: bool = False
+            count: int = 1,
+            horizon: int = 2,
+            more: str = "",
+            people: str = "",
+            jobs: int = 1,
+            episodes: int = 0,
+            far: bool = False,
         ) -> Going:
             (tmp_path / "ward.py").write_text(WARD)
             (tmp_path / "ward.yaml").write_text(
                 STUDY.format(
                     count=count,
                     horizon=horizon,
-                    jobs=jobs,
+                    episodes=episodes or jobs,
                     more=more and f", {more}",
                     people=people and f", {people}",
                 )

@@ -93,7 +93,7 @@ def test_who_answers_makes_no_difference_to_what_comes_of_it(ward):
     guest.come()
     first = guest.asked()[0]
     assert guest.post(first, "answer", option=1).status_code == 200
-    second = guest.until(lambda view: view["questions"] and view["questions"][0]["id"] != first["id"])["questions"][0]
+    second = guest.after(first)
     assert guest.post(second, "answer", option=2).status_code == 200
     assert going.over().status == "success"
     script = "people.default={kind: scripted, answers: [5, 10]}"
@@ -195,7 +195,7 @@ def test_a_run_stops_while_it_asks_and_asks_again(ward):
     guest.come()
     first = guest.asked()[0]
     assert guest.post(first, "answer", option=1).status_code == 200
-    second = guest.until(lambda view: view["questions"] and view["questions"][0]["id"] != first["id"])["questions"][0]
+    second = guest.after(first)
     ask_of_run(going.run, "stop")
     assert going.over(10).status == "interrupted"
     view = guest.until(lambda view: view["run"]["state"] == "interrupted")
@@ -236,7 +236,7 @@ def test_workers_that_do_not_see_the_run_ask_by_way_of_the_driver(ward):
     guest.come()
     first = guest.until(lambda view: view["questions"], 60)["questions"][0]
     assert guest.post(first, "answer", option=1, reason="from afar").status_code == 200
-    second = guest.until(lambda view: view["questions"] and view["questions"][0]["id"] != first["id"])["questions"][0]
+    second = guest.after(first)
     assert guest.post(second, "answer", option=2).status_code == 200
     going.over(60)
     run = open_run(going.run)
@@ -297,6 +297,28 @@ def test_what_was_withdrawn_is_gone_and_replay_says_redacted(ward):
     assert withdraw(going.run, "p-002").answers == 0
 
 
+def test_what_others_answered_stays_as_it_is(ward):
+    going = ward(horizon=1, episodes=3)
+    one, two = going.guest(), going.guest()
+    one.come()
+    two.come()
+    for number, guest in enumerate((one, two, one), 1):
+        view = guest.until(lambda v, w=f"episode {number}": v["questions"] and v["questions"][0]["where"] == w)
+        assert guest.post(view["questions"][0], "answer", option=1).status_code == 200
+    assert going.over().status == "success"
+    assert len([*(going.run / "tables" / "asks").iterdir()]) == 1  # all episodes lie in one file
+    before = open_run(going.run).table("decisions.doctor")
+    assert withdraw(going.run, "p-001").answers == 2
+    after = open_run(going.run).table("decisions.doctor")
+    middle = after["episode"] == after["episode"].unique()[1]
+    for column in after:
+        assert after[column][middle].astype(object).equals(before[column][middle].astype(object)), column
+    assert after.query("end.isna()")["fault"].tolist()[::2] == ["redacted"] * 2
+    replay = replay_run(going.run)
+    assert (replay.damaged, [bool(e.redacted) for e in replay.episodes]) == ({}, [True, False, True])
+    assert "1 of 3 episodes identical to the end" in replay.lines()[0]
+
+
 def test_who_withdraws_while_the_run_goes_on_is_redacted_at_its_end(ward):
     going = ward(count=1, horizon=2)
     one, two = going.guest(), going.guest()
@@ -304,7 +326,7 @@ def test_who_withdraws_while_the_run_goes_on_is_redacted_at_its_end(ward):
     two.come()
     first = one.asked()[0]
     assert one.post(first, "answer", option=1, reason="secret reason").status_code == 200
-    second = two.until(lambda view: view["questions"] and view["questions"][0]["id"] != first["id"])["questions"][0]
+    second = two.after(first)
     assert "as soon as the run has stopped or ended" in one.http.post("/withdraw").text
     assert two.post(second, "answer", option=2).status_code == 200
     assert going.over().status == "success"
