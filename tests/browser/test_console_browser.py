@@ -161,7 +161,7 @@ def test_two_browsers_do_not_answer_twice(browser, page):
 
 
 def test_without_an_answer_in_time_the_fallback_stands_in(browser, page):
-    run, address, folder = page(horizon=1, deadline=6)
+    run, address, folder = page(horizon=1, deadline=12)
     tab = comes(browser, address)
     tab.press("Enter")
     tab.until("document.querySelector('#clock.soon')")

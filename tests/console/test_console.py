@@ -138,7 +138,7 @@ def test_several_are_asked_side_by_side(ward):
 
 
 def test_without_an_answer_in_time_the_fallback_stands_in(ward):
-    going = ward(horizon=1, more="deadline: 1.5")
+    going = ward(horizon=1, more="deadline: 5")
     guest = going.guest()
     guest.come()
     (question,) = guest.asked()
@@ -231,7 +231,7 @@ def test_worker_processes_ask_in_the_same_place(ward):
 
 
 def test_workers_that_do_not_see_the_run_ask_by_way_of_the_driver(ward):
-    going = ward(horizon=2, more="deadline: 20", far=True)
+    going = ward(horizon=2, more="deadline: 60", far=True)
     guest = going.guest()
     guest.come()
     first = guest.until(lambda view: view["questions"], 60)["questions"][0]
