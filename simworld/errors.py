@@ -9,6 +9,7 @@
     │   │   └── SnapshotError  a snapshot that must not be taken up: its episode begins anew
     │   ├── ModelError       a provider rejects every ask alike: no key, no such model
     │   └── TapeError        a tape is damaged, cannot be written, or does not fit what is asked
+    │       └── RedactedError  whoever gave an answer has withdrawn it: what came of it cannot be executed again
     ├── ContractError        a world or a mind broke its contract: a bug in its code
     │   ├── ActionError      an action outside what the role declares
     │   └── ChanceError      an address drawn twice, or a draw outside the addressed streams
@@ -28,6 +29,7 @@ __all__ = [
     "ChanceError",
     "ContractError",
     "ModelError",
+    "RedactedError",
     "RunError",
     "ScenarioError",
     "SimworldError",
@@ -88,3 +90,7 @@ class StoppedError(SimworldError):
 
 class TapeError(UserError):
     """A tape is damaged, cannot be written, or does not fit the question that is asked."""
+
+
+class RedactedError(TapeError):
+    """An answer was withdrawn by whoever gave it: what came of it cannot be executed again."""

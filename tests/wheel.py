@@ -23,6 +23,7 @@ def main() -> None:
         assert tops == {"simworld", "simworld_agents", "simworld_analysis"}, tops
         assert "simworld/worlds/economy/us_federal_single.csv" in names
         assert {f"simworld_analysis/report/report.{end}" for end in ("html.j2", "css")} <= set(names)
+        assert {f"simworld/console/page/page.{end}" for end in ("css", "js")} <= set(names)
         # The dependencies are those that were tested; only simworld itself must come from the wheel.
         venv.create(folder / "env", with_pip=False, system_site_packages=False)
         library = next((folder / "env" / "lib").glob("python3*")) / "site-packages"

@@ -33,6 +33,7 @@ _COMMANDS = {
     "stop": ("simworld.cli._control:stop", "Stop a run from another terminal; the same command again continues it."),
     "pause": ("simworld.cli._control:pause", "Let a run wait after the moment that it is in."),
     "continue": ("simworld.cli._control:continue_", "Let a paused run go on."),
+    "human": ("simworld.cli._human:human", "Serve a page at which people answer what a run asks them."),
     "replay": ("simworld.cli._replay:replay", "Re-execute a run from its tape and compare every moment."),
     "validate": ("simworld.cli._validate:validate", "Check a scenario without running it."),
     "list": ("simworld.cli._list:list_", "List worlds, agents and scenarios, a line each."),

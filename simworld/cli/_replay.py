@@ -15,7 +15,8 @@ import click
 def replay(run: Path, episodes: tuple[str, ...], as_json: bool) -> int:
     """Re-execute RUN from its tape, asking nobody, and compare the hash chain of every moment.
 
-    Says "identical" (exit code 0), or names the first moment that differs (exit code 1).
+    Says "identical" (exit code 0), or names the first moment that differs (exit code 1). Where people have withdrawn
+    answers it says "redacted" (exit code 3): all is identical up to there, and what came of them cannot be done again.
     """
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import Progress  # noqa: PLC0415
@@ -35,4 +36,4 @@ def replay(run: Path, episodes: tuple[str, ...], as_json: bool) -> int:
     else:
         for line in report.lines():
             click.echo(line)
-    return 0 if report.identical else 1
+    return 0 if report.identical else 3 if report.same else 1

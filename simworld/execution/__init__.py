@@ -2,13 +2,13 @@
 
 from simworld.execution._board import Board, Slot, Wish, waited
 from simworld.execution._build import build_interventions, build_society
-from simworld.execution._control import ask_of_run, clear_wishes, wish_of
+from simworld.execution._control import Posted, ask_of_run, clear_wishes, read_posted, wish_of
 from simworld.execution._directory import begun, earlier_runs, make_run, now
 from simworld.execution._episode import read_tape_of, run_episode
 from simworld.execution._follow import follow
 from simworld.execution._fork import Change, forked
 from simworld.execution._outside import Outside
-from simworld.execution._plan import check, prompts_of
+from simworld.execution._plan import check, prompts_of, specs_of_run
 from simworld.execution._probes import Probes, build_probes
 from simworld.execution._ray import Cluster, connected
 from simworld.execution._replay import EpisodeReplay, Replay, replay_run
@@ -18,6 +18,7 @@ from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._stops import Stops
 from simworld.execution._watch import Plan, Unwatched, Watcher
+from simworld.execution._withdrawal import Withdrawal, participants_on_tape, withdraw
 
 __all__ = [
     "Board",
@@ -30,6 +31,7 @@ __all__ = [
     "Outcome",
     "Outside",
     "Plan",
+    "Posted",
     "Probes",
     "Replay",
     "Slot",
@@ -37,6 +39,7 @@ __all__ = [
     "Unwatched",
     "Watcher",
     "Wish",
+    "Withdrawal",
     "ask_of_run",
     "begun",
     "build_interventions",
@@ -53,11 +56,15 @@ __all__ = [
     "make_run",
     "missing_bases",
     "now",
+    "participants_on_tape",
     "prompts_of",
+    "read_posted",
     "read_tape_of",
     "replay_run",
     "run_episode",
     "sources_of",
+    "specs_of_run",
     "waited",
     "wish_of",
+    "withdraw",
 ]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from simworld.errors import BudgetError, ModelError, RunError, StoppedError, TapeError
+from simworld.errors import BudgetError, ModelError, RedactedError, RunError, StoppedError, TapeError
 from simworld.execution._aside import own_words_aside
 from simworld.execution._board import Slot, waited
 from simworld.execution._course import Course, tape_path
@@ -72,7 +72,7 @@ def _run_episode(
     snapshots = Snapshots(spec, course, sheaf)
     kernel, recorder = course.kernel, snapshots.recorder
     tape = course.tape(keep)
-    broker = Broker(gateway, tape)
+    broker = Broker(gateway, tape, recorder.hand_over)
     kernel.attach(recorder, broker)
     course.tell(recorder.sampled)
     spare_loaded()
@@ -82,6 +82,9 @@ def _run_episode(
             status = _run(course, slot, snapshots)
     except (BudgetError, StoppedError):
         status = "interrupted"
+    except RedactedError as failure:
+        # It cannot go on from its tape; the others can.
+        status, error = "failed", told(failure, f"seed {spec.seed}, tick {kernel.tick}")
     except (TapeError, RunError, ModelError):
         # These concern the run: the disk, the tape, a provider that rejects every ask.
         recorder.abandon()

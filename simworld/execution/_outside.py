@@ -12,7 +12,7 @@ from typing import Any
 from simworld.errors import AskError, ScenarioError
 from simworld.gateway import Budget, Desk, Manner, Meter, ModelSpec, OwnMeter
 from simworld.kernel import Answer, Ask, Gateway
-from simworld.people import PeopleDesk, Person, Scripted, Terminal
+from simworld.people import Box, PeopleDesk, Person, Scripted, Terminal, Web
 from simworld.scenario import Cell, Scenario
 
 _SECRETS = {"KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "CREDENTIALS"}
@@ -56,8 +56,8 @@ class Outside:
     def __init__(self, conditions: Conditions, meter: Meter, stopping: Callable[[], bool]) -> None:
         # Read here and handed down: nothing below looks at the environment.
         keys = {n: v for n, v in os.environ.items() if n in conditions.keys or _is_secret(n, v)}
-        self._desk = Desk(conditions.manner, meter, keys, stopping)
-        self._people: dict[str, PeopleDesk] = {}
+        self._desk, self._stopping = Desk(conditions.manner, meter, keys, stopping), stopping
+        self._people: dict[tuple[str, Box | None], PeopleDesk] = {}
 
     @staticmethod
     def of(scenario: Scenario) -> Outside:
@@ -65,13 +65,18 @@ class Outside:
         conditions = Conditions.of(scenario, 1)
         return Outside(conditions, OwnMeter(conditions.budget), lambda: False)
 
-    def gateway(self, resolved: Mapping[str, Any], seed: int) -> Gateway:
-        """The way to the models and people of an episode: of a resolved cell, with this seed."""
+    def gateway(self, resolved: Mapping[str, Any], seed: int, episode: str = "", box: Box | None = None) -> Gateway:
+        """The way to the models and people of an episode.
+
+        Args:
+            resolved: Of which resolved cell.
+            seed: With which seed.
+            episode: Its id.
+            box: Where questions to people at a web page lie.
+        """
+        people = self._people_desk(resolved.get("people", {}), box)
         return _Switchboard(
-            {
-                "model": self._desk.gateway(model_specs(resolved), seed),
-                "person": self._people_desk(resolved.get("people", {})),
-            }
+            {"model": self._desk.gateway(model_specs(resolved), seed), "person": people.gateway(episode)}
         )
 
     def close(self) -> None:
@@ -80,12 +85,21 @@ class Outside:
         for desk in self._people.values():
             desk.close()
 
-    def _people_desk(self, blocks: Any) -> PeopleDesk:
+    def _people_desk(self, blocks: Any, box: Box | None) -> PeopleDesk:
         """One for all episodes with these people: somebody at a terminal is the same person in each."""
-        key = json.dumps(blocks, sort_keys=True)
+        key = json.dumps(blocks, sort_keys=True), box
         if key not in self._people:
-            self._people[key] = PeopleDesk({name: _person(block) for name, block in blocks.items()})
+            self._people[key] = PeopleDesk({name: self._person(name, block, box) for name, block in blocks.items()})
         return self._people[key]
+
+    def _person(self, name: str, block: Mapping[str, Any], box: Box | None) -> Person:
+        if block["kind"] == "scripted":
+            return Scripted(block["answers"])
+        if block["kind"] == "terminal":
+            return Terminal()
+        if box is None:
+            raise ScenarioError(f"people.{name}: a web page belongs to a run; accepted here: scripted, terminal")
+        return Web(box, self._stopping)
 
 
 class _Switchboard:
@@ -150,7 +164,3 @@ def _named_keys(scenario: Scenario) -> Iterator[tuple[str, str]]:
 
 def _is_secret(name: str, value: str) -> bool:
     return len(value) >= _SHORTEST_SECRET and bool(_SECRETS & set(name.upper().split("_")))
-
-
-def _person(block: Mapping[str, Any]) -> Person:
-    return Scripted(block["answers"]) if block["kind"] == "scripted" else Terminal()

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from simworld.errors import BudgetError
 from simworld.execution._batch import run_batch
@@ -22,6 +22,7 @@ from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._storage import Storage
 from simworld.gateway import Budget, Spent, check_budget
 from simworld.kernel import Answer, Ask, Tape
+from simworld.people import Box, Closing, PersonRequest, RunBox
 from simworld.recording import Environment, Sheaf
 from simworld.threads import pin_threads
 
@@ -102,6 +103,39 @@ class Office:
         """An episode is over: let go of its tape."""
         self._tapes.pop(episode, None)
 
+    def box(self, verb: Literal["put", "look", "close", "remove"], *what: PersonRequest | Closing) -> Closing | None:
+        """Do this for a worker that does not see the run directory: a question to people, or its answer."""
+        found: Closing | None = getattr(RunBox(self._run), verb)(*what)
+        return found
+
+
+@dataclass(frozen=True)
+class OfficeBox:
+    """The box of a run as a worker sees it that does not share the run directory: the office has it."""
+
+    office: Any
+    every: ClassVar[float] = 0.5
+
+    def put(self, request: PersonRequest) -> None:
+        """Lay a question open."""
+        self._ask("put", request)
+
+    def look(self, request: PersonRequest) -> Closing | None:
+        """How it was closed."""
+        return self._ask("look", request)
+
+    def close(self, request: PersonRequest, closing: Closing) -> Closing:
+        """Close it, unless somebody else has; returns how it is closed."""
+        return self._ask("close", request, closing) or closing
+
+    def remove(self, request: PersonRequest) -> None:
+        """Lay it open no more."""
+        self._ask("remove", request)
+
+    def _ask(self, verb: str, *what: PersonRequest | Closing) -> Closing | None:
+        found: Closing | None = RemoteBoard.reply_of(self.office.box.remote(verb, *what))
+        return found
+
 
 class RemoteBoard:
     """The board as a worker sees it: its slot, and the meter of its gateway."""
@@ -142,23 +176,23 @@ class RemoteBoard:
             # Waited for: where episodes are shorter than a reply takes, none would ever be seen. But not for an office
             # that is only just being started: until it is, the driver hands out no work while it wishes otherwise.
             if ray.wait([self._reply], timeout=_REPLY)[0]:
-                self._wish, self._reply, self._heard = self._get(self._reply), None, time.monotonic()
+                self._wish, self._reply, self._heard = self.reply_of(self._reply), None, time.monotonic()
         return self._wish
 
     def reserve(self, most: Spent) -> None:
         """Set aside what a call may cost. Raises BudgetError if the budget does not allow it."""
-        refused: str = self._get(self._office.reserve.remote(most))
+        refused: str = self.reply_of(self._office.reserve.remote(most))
         if refused:
             self._wish = "stop"
             raise BudgetError(refused)
 
     def settle(self, difference: Spent) -> None:
         """Correct what was set aside."""
-        self._get(self._office.settle.remote(difference))
+        self.reply_of(self._office.settle.remote(difference))
 
     def spent(self) -> Spent:
         """So far, in the whole run."""
-        found: Spent = self._get(self._office.settle.remote(Spent()))
+        found: Spent = self.reply_of(self._office.settle.remote(Spent()))
         return found
 
     def _tell(self, tick: int) -> None:
@@ -167,12 +201,13 @@ class RemoteBoard:
         self._told = time.monotonic()
         # One report under way at a time: a slow network gets fewer of them, not a queue. The end is always told.
         if self._reply is not None and ray.wait([self._reply], timeout=0)[0]:
-            self._wish, self._reply = self._get(self._reply), None
+            self._wish, self._reply = self.reply_of(self._reply), None
         if self._reply is None or self._episode == IDLE:
             self._reply = self._office.report.remote(self._worker, self._episode, tick)
 
     @staticmethod
-    def _get(reply: Any) -> Any:
+    def reply_of(reply: Any) -> Any:
+        """What the office says."""
         import ray  # noqa: PLC0415
 
         try:
@@ -238,6 +273,7 @@ class Worker:
             self._import_from = self._sources(self._place / "sources")
             if errand.storage:
                 self._storage = Storage(errand.storage, errand.run.name)
+        self._box: Box = RunBox(errand.run) if self._shares else OfficeBox(office)
 
     def work(self, specs: Sequence[EpisodeSpec]) -> Batch:
         """Run episodes one after the other."""
@@ -262,7 +298,7 @@ class Worker:
             batch.left = first
 
     def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
-        gateway = self._outside.gateway(spec.resolved, spec.seed)
+        gateway = self._outside.gateway(spec.resolved, spec.seed, spec.id, self._box)
         if self._shares or not spec.asks:
             return run_episode(spec, self._board, gateway, sheaf=sheaf)
         tapes = [episode for episode in (spec.id, spec.base) if episode]

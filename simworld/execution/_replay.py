@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from simworld.errors import RunError
+from simworld.errors import RedactedError, RunError
 from simworld.execution._aside import own_words_aside
 from simworld.execution._course import Course, tape_path
 from simworld.execution._plan import specs_of_run
@@ -29,6 +29,8 @@ class EpisodeReplay:
     """Moments that were compared."""
     difference: str = ""
     """The first moment that differs, in words; empty if all are identical."""
+    redacted: str = ""
+    """From which moment on it cannot be executed again, in words, as an answer was withdrawn; empty if it can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +44,36 @@ class Replay:
     unlike: tuple[str, ...] = ()
     """What here differs from where the run was recorded: versions, CPU, the code beside the scenario."""
 
+    withdrawn: Mapping[str, int] = field(default_factory=dict)
+    """Answers that were taken out of the run, by the pseudonym of whoever withdrew."""
+
+    @property
+    def same(self) -> bool:
+        """Whether every moment that could be executed again is the same, and no table was changed."""
+        return not self.damaged and all(not e.difference for e in self.episodes)
+
     @property
     def identical(self) -> bool:
         """Whether every moment of every episode is the same, and no table was changed."""
-        return not self.damaged and all(not e.difference for e in self.episodes)
+        return self.same and not self.redacted
+
+    @property
+    def redacted(self) -> bool:
+        """Whether some moments cannot be executed again, as answers were withdrawn; all before them may be the same."""
+        return any(e.redacted for e in self.episodes)
 
     def lines(self) -> list[str]:
         """The result in words."""
         moments = sum(e.moments for e in self.episodes)
+        plural = "" if len(self.episodes) == 1 else "s"
         if self.identical:
-            plural = "" if len(self.episodes) == 1 else "s"
             return [f"identical: {len(self.episodes)} episode{plural}, {moments:,} moments", *self.unlike]
+        if self.same:
+            whole = sum(not e.redacted for e in self.episodes)
+            answers = sum(self.withdrawn.values())
+            told = f"redacted: {answers} answer{'' if answers == 1 else 's'} withdrawn by {', '.join(self.withdrawn)}"
+            many = f"{whole} of {len(self.episodes)} episode{plural} identical to the end"
+            return [f"{told}; {many}, the others up to there ({moments:,} moments)", *self.unlike]
         differing = [e for e in self.episodes if e.difference]
         lines = [f"{e.episode} (arm {e.arm or '-'}, seed {e.seed}): {e.difference}" for e in differing[:_SHOWN]]
         if len(differing) > _SHOWN:
@@ -64,6 +85,8 @@ class Replay:
         return {
             "run": str(self.run),
             "identical": self.identical,
+            "redacted": self.redacted,
+            "withdrawn": dict(self.withdrawn),
             "damaged": dict(self.damaged),
             "notes": list(self.unlike),
             "episodes": [asdict(e) for e in self.episodes],
@@ -102,8 +125,8 @@ def replay_run(
         advance(done, len(chosen))
         with own_words_aside():
             results.append(_replay_episode(spec, recorded[spec.id]))
-    replay = Replay(run, tuple(results), damaged)
-    return replace(replay, unlike=tuple(_notes(run, manifest, replay.identical)))
+    replay = Replay(run, tuple(results), damaged, withdrawn=manifest.redacted)
+    return replace(replay, unlike=tuple(_notes(run, manifest, replay.same)))
 
 
 def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
@@ -114,20 +137,23 @@ def _replay_episode(spec: EpisodeSpec, links: Sequence[Link]) -> EpisodeReplay:
     kernel = course.kernel
     checker = _Checker(links)
     kernel.attach(checker, Broker(None, Tape(tape_path(spec.run, spec.id))))
-    difference = ""
+    difference = redacted = ""
     try:
         course.run()
         if checker.number < len(links):
             difference = f"ended after moment {checker.number}; the run has {len(links)}"
     except _Differs as found:
         difference = str(found)
+    except RedactedError as error:
+        if checker.number < len(links):
+            redacted = f"moment {checker.number}, tick {kernel.tick}: {said_by(error)}"
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001  an episode that failed must fail again, at the same moment
         if checker.number < len(links):
             words = f"{type(error).__name__}: {said_by(error)}"
             difference = f"moment {checker.number}, tick {kernel.tick}: {words}"
-    return EpisodeReplay(spec.id, spec.arm, spec.seed, checker.number, difference)
+    return EpisodeReplay(spec.id, spec.arm, spec.seed, checker.number, difference, redacted)
 
 
 class _Differs(Exception):  # noqa: N818  a signal within this module, never an error
@@ -154,11 +180,11 @@ class _Checker(Silent):
         self.number += 1
 
 
-def _notes(run: Path, manifest: Manifest, identical: bool) -> Iterator[str]:
+def _notes(run: Path, manifest: Manifest, same: bool) -> Iterator[str]:
     """What one should know beside the result."""
     if not manifest.tables:
         yield "note: its tables were not checked, as run.json has no digests: the run did not come to its end"
-    if not identical:
+    if not same:
         changed = changed_sources(manifest, import_folder(run, manifest))
         if changed:
             yield f"note: changed since it was run: {', '.join(changed)}"

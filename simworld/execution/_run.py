@@ -28,8 +28,10 @@ from simworld.execution._sources import sources_of
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
 from simworld.execution._storage import Storage
 from simworld.execution._watch import Plan, Unwatched, Watcher
+from simworld.execution._withdrawal import redact_withdrawn
 from simworld.gateway import STAND_INS, Spent
 from simworld.kernel import TAKEN, said_by
+from simworld.people import RunBox
 from simworld.recording import (
     EpisodeRow,
     FolderLock,
@@ -175,6 +177,7 @@ class _Run:
         """Run what is missing, seal, and say how it ended."""
         scenario, specs = self._order.scenario, self._specs
         drop_unfinished(self._run)
+        RunBox(self._run).clear()  # of whoever died here: what is asked is asked again
         known = read_manifest(self._run)
         self._minutes = known.spent.get("minutes", 0.0)
         # Before anything is taken over: others have paid for that.
@@ -243,6 +246,10 @@ class _Run:
                 (self._run / "snapshots").rmdir()
         rows = read_episodes(self._run)
         self._update(done=done, tables=inventory(self._run), faults=sum(r.faults for r in rows))
+        if any(s.asks for s in self._specs):
+            RunBox(self._run).clear(answers=complete)  # all are on tape
+            with self._writing:
+                redact_withdrawn(self._run)
         if not complete:
             so_far = f"{done} of {len(ids)} episodes done"
             if self._board.over_budget:

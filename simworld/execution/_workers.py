@@ -20,6 +20,7 @@ from simworld.execution._board import Board, Slot
 from simworld.execution._episode import run_episode
 from simworld.execution._outside import Conditions, Outside
 from simworld.execution._spec import EpisodeResult, EpisodeSpec
+from simworld.people import RunBox
 from simworld.recording import Sheaf
 from simworld.threads import pin_threads
 
@@ -40,7 +41,8 @@ class Worker:
         return run_batch(batch, self._run, lambda: self.board.wish)
 
     def _run(self, spec: EpisodeSpec, sheaf: Sheaf) -> EpisodeResult:
-        return run_episode(spec, self.slot, self.outside.gateway(spec.resolved, spec.seed), sheaf=sheaf)
+        gateway = self.outside.gateway(spec.resolved, spec.seed, spec.id, RunBox(spec.run))
+        return run_episode(spec, self.slot, gateway, sheaf=sheaf)
 
 
 class Hand:

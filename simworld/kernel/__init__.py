@@ -10,12 +10,14 @@ from simworld.kernel._kernel import Kernel, Outer
 from simworld.kernel._minds import Action, Agent, Asking, Cohort, Rounds, Seat, Seats, Value
 from simworld.kernel._recorder import Recorder, Silent
 from simworld.kernel._roster import Group
-from simworld.kernel._tape import TAKEN, Keep, Tape, TwinTape, read_tape
+from simworld.kernel._tape import PARTICIPANT, REDACTED, TAKEN, Keep, Tape, TwinTape, read_tape, redact_tape
 from simworld.kernel._words import lasting, said_by, shortened
 from simworld.kernel._world import Acts, Moment, Turn, World
 
 __all__ = [
     "MENDED",
+    "PARTICIPANT",
+    "REDACTED",
     "TAKEN",
     "Action",
     "Acts",
@@ -55,6 +57,7 @@ __all__ = [
     "answer_digest",
     "lasting",
     "read_tape",
+    "redact_tape",
     "said_by",
     "shortened",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +21,8 @@ AskKey: TypeAlias = tuple[str, int, int, int]
 """(role, member, decision index, ask index): names an ask within its episode."""
 
 
+_LONG = 0.1
+"""Seconds after which an answer is long in coming."""
 MENDED = "mended"
 """The fault of an answer that is the asked one's own, but came in a form that had to be put right."""
 
@@ -98,8 +100,17 @@ class Record(Protocol):
 class Broker:
     """Answers asks: from the tape if it knows them, else through the gateway, taping every answer before it is used."""
 
-    def __init__(self, gateway: Gateway | None = None, tape: Record | None = None) -> None:
-        self._gateway, self._tape = gateway, tape
+    def __init__(
+        self, gateway: Gateway | None = None, tape: Record | None = None, waiting: Callable[[], None] | None = None
+    ) -> None:
+        """Open the way to the outside.
+
+        Args:
+            gateway: Who answers.
+            tape: Where answers are kept.
+            waiting: Told when an answer is long in coming: the society stands still, and can be looked at.
+        """
+        self._gateway, self._tape, self._waiting = gateway, tape, waiting
         self._posted: dict[AskKey, Future[Answer]] = {}
 
     def dispatch(self, asks: Sequence[Ask]) -> None:
@@ -135,6 +146,8 @@ class Broker:
         future = self._posted.pop(ask.key, None)
         if future is not None:
             try:
+                if self._waiting is not None and not concurrent.futures.wait([future], _LONG).done:
+                    self._waiting()
                 answer = future.result()
                 if self._tape is None:
                     return _plain(ask, answer)

@@ -12,7 +12,7 @@ from pathlib import Path
 from struct import Struct
 from typing import Any, BinaryIO, TypeAlias
 
-from simworld.errors import TapeError
+from simworld.errors import RedactedError, TapeError
 from simworld.kernel._asks import Answer, Ask, AskKey, Json
 
 _MAGIC = b"simworld tape 2\n"
@@ -29,6 +29,10 @@ _MOST_LINES = 100_000
 _REFERENCE = "\0"
 TAKEN = "taken"
 """In the telemetry of an answer that was taken from another tape: it was paid there."""
+PARTICIPANT = "participant"
+"""In the telemetry of a person's answer: who it was, by pseudonym. It goes with the answer wherever that is taken."""
+REDACTED = "redacted"
+"""The fault of an answer that was withdrawn: its value is gone."""
 _ADVICE = "restore the file from a copy, or begin a new run with --new"
 
 
@@ -65,6 +69,7 @@ class Tape:
 
         Raises:
             TapeError: At this place of the tape another question was asked.
+            RedactedError: The answer was withdrawn.
         """
         found = self._known.get(ask.key)
         if found is None:
@@ -73,7 +78,7 @@ class Tape:
             raise TapeError(
                 f"{ask}: the tape holds another question here (digest {found[0][:12]}, now {ask.digest[:12]})"
             )
-        return found[1]
+        return _there(ask, found[1])
 
     def put(self, ask: Ask, answer: Answer) -> None:
         """Append one answer and flush it to the operating system; an answer already kept is not kept twice."""
@@ -132,7 +137,8 @@ class TwinTape(Tape):
             if self.strict:
                 raise TapeError(f"{ask}: the tape of what is forked has another question here, or none")
             return None
-        taken = replace(answer, telemetry={TAKEN: True})
+        who = {PARTICIPANT: answer.telemetry[PARTICIPANT]} if PARTICIPANT in answer.telemetry else {}
+        taken = replace(_there(ask, answer), telemetry={TAKEN: True, **who})
         self.put(ask, taken)
         return taken
 
@@ -147,6 +153,45 @@ def read_tape(path: Path) -> Iterator[tuple[Ask, Answer]]:
         if ask.digest != digest:
             raise TapeError(f"{path}: {ask}: the question is not the one that was taped; {_ADVICE}")
         yield ask, answer
+
+
+def redact_tape(path: Path, withdrawn: Callable[[Ask, Answer], bool]) -> list[Ask]:
+    """Write a tape anew without the answers that were withdrawn; returns the questions that they had answered.
+
+    Nobody may write to it meanwhile. The questions stay, and who was asked; who follows the tape is told at its place.
+
+    Raises:
+        TapeError: It is damaged, or cannot be written.
+    """
+    kept = list(read_tape(path))
+    gone = [ask for ask, answer in kept if answer.fault != REDACTED and withdrawn(ask, answer)]
+    if not gone:
+        return []
+    keys, waiting = {ask.key for ask in gone}, path.with_suffix(".tmp")
+    waiting.unlink(missing_ok=True)
+    tape = Tape(waiting)
+    for ask, answer in kept:
+        tape.put(ask, _blank(answer) if ask.key in keys else answer)
+    tape.close()
+    try:
+        with waiting.open("rb") as file:
+            os.fsync(file.fileno())
+        waiting.replace(path)
+    except OSError as error:
+        raise TapeError(f"{path}: cannot be written: {error.strerror or error}") from error
+    return gone
+
+
+def _blank(answer: Answer) -> Answer:
+    """What stays of an answer that was withdrawn: whose it was."""
+    who = {PARTICIPANT: answer.telemetry[PARTICIPANT]} if PARTICIPANT in answer.telemetry else {}
+    return Answer(None, REDACTED, "withdrawn by the person who gave it", answer.source, who)
+
+
+def _there(ask: Ask, answer: Answer) -> Answer:
+    if answer.fault == REDACTED:
+        raise RedactedError(f"{ask}: the answer was withdrawn by the person who gave it")
+    return answer
 
 
 class _Writer:

@@ -7,14 +7,17 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from simworld.errors import AskError
 from simworld.kernel import Ask, Json
 
 _AMOUNT = re.compile(r"[-+]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 """A number as people type it; a comma separates thousands, and nothing else."""
-_KEYS = {"question", "options", "context", "low", "high", "deadline", "fallback", "person"}
+_KEYS = {"question", "options", "context", "low", "high", "form", "cost", "deadline", "fallback", "person"}
+
+Form: TypeAlias = Literal["text", "number", "whole"]
+"""What is typed where there are no options to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,39 @@ class PersonRequest:
     """Whose seat asks: role and number."""
     question: str
     options: tuple[Json, ...] = ()
-    """What may be answered; none: a text, or a number where there are bounds."""
+    """What may be answered; none: what the form says."""
     context: Mapping[str, Json] = field(default_factory=dict)
     """What the person may want to know, by name."""
     low: float | None = None
-    """Smallest number that is accepted; with ``high`` or alone it makes the answer a number."""
+    """Smallest number that is accepted."""
     high: float | None = None
+    """Greatest number that is accepted."""
+    form: Form = "text"
+    """A text, a number, or a whole number; bounds make it a number."""
+    cost: float | None = None
+    """What the answer costs whoever asks, in the world's own unit."""
     deadline: float | None = None
     """Seconds until the fallback stands in; None waits for ever."""
     number: int = 0
     """Index of the decision: what a scripted person goes by."""
+    ask: int = 0
+    """Index of the question within its decision."""
+    episode: str = ""
+    """In which episode; empty where there is one alone."""
+    digest: str = ""
+    """SHA-256 of what is asked."""
+    person: str = "default"
+    """Whom of the scenario's people it is for."""
+
+    def __post_init__(self) -> None:
+        """See to the form."""
+        if self.form == "text" and not (self.low is None and self.high is None):
+            object.__setattr__(self, "form", "number")
+
+    @property
+    def id(self) -> str:
+        """Names the question within its run, usable as a file name."""
+        return ".".join([self.episode or "episode", *self.who.split(), str(self.number), str(self.ask)])
 
     def value_of(self, text: str) -> Json:
         """The answer that somebody typed.
@@ -45,12 +71,12 @@ class PersonRequest:
         text = text.strip()
         if self.options:
             return self._option(text)
-        if self.low is None and self.high is None:
+        if self.form == "text":
             return text
         value = float(text.replace(",", "")) if _AMOUNT.fullmatch(text) else float("nan")
         if not self._within(value):
-            raise ValueError(f"accepted: {self._bounds()}")
-        return value
+            raise ValueError(f"accepted: {self.bounds}")
+        return int(value) if self.form == "whole" else value
 
     def wrong(self, value: Json) -> str:
         """Why an answer is none that is accepted; empty if it is one."""
@@ -59,20 +85,22 @@ class PersonRequest:
             alike = [o for o in self.options if o == value and isinstance(o, bool) == isinstance(value, bool)]
             options = ", ".join(json.dumps(option) for option in self.options)
             return "" if alike else f"found {json.dumps(value)}; accepted: {options}"
-        if self.low is None and self.high is None:
+        if self.form == "text":
             return ""
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self._bounds()}"
+        return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self.bounds}"
 
     def _within(self, value: Any) -> bool:
-        return bool((self.low is None or value >= self.low) and (self.high is None or value <= self.high)) and (
-            math.isfinite(value)
-        )
+        inside = bool((self.low is None or value >= self.low) and (self.high is None or value <= self.high))
+        return inside and math.isfinite(value) and (self.form != "whole" or float(value).is_integer())
 
-    def _bounds(self) -> str:
-        if self.low is None or self.high is None:
-            return f"a number up to {self.high:g}" if self.low is None else f"a number from {self.low:g}"
-        return f"a number from {self.low:g} to {self.high:g}"
+    @property
+    def bounds(self) -> str:
+        """Which numbers are accepted, in words."""
+        what = "a whole number" if self.form == "whole" else "a number"
+        if self.low is not None:
+            what += f" from {self.low:g}"
+        return what if self.high is None else f"{what} {'up ' if self.low is None else ''}to {self.high:g}"
 
     def _option(self, text: str) -> Json:
         shown = [option if isinstance(option, str) else json.dumps(option) for option in self.options]
@@ -92,10 +120,26 @@ class PersonReply:
     """Seconds from the question to the answer."""
     source: str
     """Who or what answered."""
+    rationale: str = ""
+    """Why, in the person's own words."""
+    participant: str = ""
+    """Who it was, by pseudonym, where several may answer."""
+    thought: float | None = None
+    """Seconds from taking the question up to the answer, where that is known."""
+
+    @property
+    def telemetry(self) -> dict[str, Json]:
+        """All of it that is not the answer itself."""
+        told: dict[str, Json] = {"seconds": self.latency, "seconds_thought": self.thought}
+        told |= {"participant": self.participant, "rationale": self.rationale}
+        return {key: value for key, value in told.items() if value not in (None, "")}
 
 
 class Person(Protocol):
-    """Somebody who answers questions, one after the other."""
+    """Somebody who answers questions."""
+
+    at_once: int
+    """So many questions may be put at a time; further ones wait for their turn."""
 
     def reply(self, request: PersonRequest) -> PersonReply | None:
         """The answer, or None if there is none by the deadline."""
@@ -104,12 +148,12 @@ class Person(Protocol):
         """Answer no more."""
 
 
-def person_request(ask: Ask) -> PersonRequest:
-    """The question that an ask makes.
+def person_request(ask: Ask, episode: str = "") -> PersonRequest:
+    """The question that an ask makes, in an episode.
 
     Its content holds ``question``, and may hold ``options``, ``context``, ``low`` and ``high`` (bounds of a number),
-    ``deadline`` (seconds), ``fallback`` (what stands in when there is no answer) and ``person`` (whom of the
-    scenario's people).
+    ``form`` (text, number or whole), ``cost``, ``deadline`` (seconds),
+    ``fallback`` (what stands in when there is no answer) and ``person`` (whom of the scenario's people).
 
     Raises:
         AskError: The content is something else.
@@ -123,12 +167,30 @@ def person_request(ask: Ask) -> PersonRequest:
         )
     if not isinstance(options, Sequence) or isinstance(options, str) or not isinstance(context, Mapping):
         raise AskError(f"{ask}: options are a list, context is a mapping")
-    numbers: dict[str, float] = {}
-    for key in ("low", "high", "deadline"):
-        value = content.get(key)
-        if value is not None:
-            if not isinstance(value, int | float) or isinstance(value, bool):
-                raise AskError(f"{ask}: {key} is a number")
-            numbers[key] = float(value)
-    role, member, decision, _ = ask.key
-    return PersonRequest(f"{role} {member}", question, tuple(options), context, number=decision, **numbers)
+    numbers = {key: _number(ask, key) for key in ("low", "high", "cost", "deadline")}
+    form = content.get("form", "text")
+    if form not in get_args(Form):
+        raise AskError(f"{ask}: form: found {form!r}; accepted: {', '.join(get_args(Form))}")
+    role, member, decision, number = ask.key
+    return PersonRequest(
+        f"{role} {member}",
+        question,
+        tuple(options),
+        context,
+        form=form,  # type: ignore[arg-type]  # it is among the accepted ones
+        number=decision,
+        ask=number,
+        episode=episode,
+        digest=ask.digest,
+        person=str(content.get("person", "default")),
+        **numbers,
+    )
+
+
+def _number(ask: Ask, key: str) -> float | None:
+    value = ask.content.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise AskError(f"{ask}: {key} is a number")
+    return float(value)

@@ -14,6 +14,8 @@ class Scripted:
     None in the list is a question that is not answered in time.
     """
 
+    at_once = 1
+
     def __init__(self, answers: Sequence[Json]) -> None:
         self._answers = tuple(answers)
 

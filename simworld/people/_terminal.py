@@ -18,6 +18,8 @@ _LOOK = 0.2
 class Terminal:
     """Asks on standard error and reads a line from standard input; a deadline ends the wait."""
 
+    at_once = 1
+
     def __init__(self, source: TextIO | None = None, out: TextIO | None = None) -> None:
         self._source, self._out = source or sys.stdin, out or sys.stderr
         self._pending = b""
@@ -72,6 +74,10 @@ def _shown(request: PersonRequest) -> str:
     lines = ["", f"{request.who} asks: {request.question}"]
     lines += [f"  {name}: {value}" for name, value in request.context.items()]
     lines += [f"  {place}) {option}" for place, option in enumerate(request.options, 1)]
+    if not request.options and request.form != "text":
+        lines.append(f"  ({request.bounds})")
+    if request.cost is not None:
+        lines.append(f"  (an answer costs {request.cost:g})")
     if request.deadline is not None:
         lines.append(f"  ({request.deadline:g} seconds)")
     return "\n".join([*lines, "> "])

@@ -9,6 +9,7 @@ from simworld.recording._kept import Kept
 from simworld.recording._mending import mend
 from simworld.recording._reading import EpisodeRow, Link, damaged_files, read_episodes, read_links
 from simworld.recording._recorder import EpisodeRecorder
+from simworld.recording._redacting import redact_tables
 from simworld.recording._run import (
     Environment,
     FolderLock,
@@ -67,4 +68,5 @@ __all__ = [
     "read_episodes",
     "read_links",
     "read_manifest",
+    "redact_tables",
 ]

@@ -165,6 +165,10 @@ class EpisodeRecorder:
             self._flushed = now
         self._linked = now
 
+    def hand_over(self) -> None:
+        """The simulation waits for an answer: whoever looks on sees how things stand. Raises RunError."""
+        self._flush()
+
     # -- what the run tells ----------------------------------------------------------------------------------------
 
     def telemetry(

@@ -125,6 +125,8 @@ class Manifest:
     """Names of the earlier runs from which episodes were taken over, by episode."""
     spent: Mapping[str, float] = field(default_factory=dict)
     """Asks, tokens and USD that went to models so far, without what was taken over."""
+    redacted: Mapping[str, int] = field(default_factory=dict)
+    """Answers that were withdrawn by the people who gave them, by pseudonym."""
     environment: Environment = field(default_factory=Environment)
     simworld: str = ""
     """Version of simworld."""

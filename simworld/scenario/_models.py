@@ -168,6 +168,19 @@ class TerminalBlock(BaseModel):
     """Asks on standard error and reads standard input."""
 
 
+class WebBlock(BaseModel):
+    """People at a web page, which ``simworld human`` serves: whoever takes a question up first answers it."""
+
+    model_config = _CLOSED
+
+    kind: Literal["web"]
+    """Asks on the run's page."""
+    consent: str = ""
+    """What people agree to before they take part; a text that says what is recorded if it is left out."""
+    society: bool = True
+    """Whether the page shows the society beside the questions: what the scenario measures and watches."""
+
+
 class BudgetBlock(BaseModel):
     """Hard limits; the run ends cleanly where they do not allow another ask, and resumes with larger ones."""
 
@@ -332,7 +345,7 @@ class Core(BaseModel):
     """Which decisions of a role are recorded: every, none, or {every: k}; every if it is left out."""
     models: dict[Word, ModelName | ModelBlock] = {}
     """Models that minds ask, by the names that they use; ``default`` is the stand-in if it is left out."""
-    people: dict[Word, Annotated[ScriptedBlock | TerminalBlock, Field(discriminator="kind")]] = {}
+    people: dict[Word, Annotated[ScriptedBlock | TerminalBlock | WebBlock, Field(discriminator="kind")]] = {}
     """People whom minds ask, by the names that they use."""
     interventions: list[InterventionBlock] = []
     """Changes in the middle of an episode."""

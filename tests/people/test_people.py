@@ -21,6 +21,7 @@ from simworld.kernel import Agent, Ask, Broker, Field, Group, Individuals, Role,
 from simworld.people import PeopleDesk, PersonRequest, Scripted, Terminal, person_request
 from simworld.testing import play
 from simworld_analysis import open_run
+from simworld_analysis.report import render_report
 
 DESK = '''
 from simworld.kernel import Agent, Field, Role, World
@@ -104,6 +105,9 @@ def test_a_scripted_person_answers_by_decision_and_is_named(study):
     assert run.table("asks")["source"].tolist() == ["scripted"] * 4 + ["fallback"] * 2 + ["scripted"] * 2
     assert set(run.table("faults")["kind"]) == {"timeout"}
     assert replay_run(run.path).identical
+    # A script is never called anything else.
+    told = "6 answered by a script, which is no person and 2 answered by nobody in time"
+    assert told in render_report(run)
 
 
 def test_a_scripted_answer_that_is_no_option_is_not_taken(study):
@@ -247,6 +251,7 @@ def test_a_malformed_question_is_named(content, why):
 
 def test_one_person_answers_one_question_at_a_time():
     class Slow:
+        at_once = 1
         busy = most = 0
 
         def reply(self, request):

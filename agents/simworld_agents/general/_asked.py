@@ -18,6 +18,8 @@ SYSTEM = Prompt(_FOLDER / "agent_system.j2", ("who", "persona", "task", "fields"
 TURN = Prompt(_FOLDER / "agent.j2", ("past", "seen", "legal", "form"))
 
 _LONGEST_THOUGHT = 300
+_MOST_OPTIONS = 12
+"""Of more whole numbers than these, one is typed and not chosen."""
 
 
 @dataclass(eq=False)
@@ -102,6 +104,8 @@ class PersonAgent(Agent):
     """Seconds to answer; without one it is waited for ever."""
     question: str = ""
     """What is asked, instead of the field's own name and meaning."""
+    after: Annotated[int, Ge(0)] = 0
+    """Ticks of simulated time that a decision takes: the society goes on meanwhile; with 0 it stands still."""
 
     asks = ("person",)
 
@@ -123,21 +127,30 @@ class PersonAgent(Agent):
                 "context": context,
                 "person": self.person,
                 "fallback": holding(field, allowed),
+                **_form(field, allowed),
             }
             if self.deadline is not None:
                 content["deadline"] = self.deadline
-            if allowed is not None:
-                content["options"] = list(allowed)
-            elif field.dtype == "bool":
-                content["options"] = [True, False]
-            elif field.dtype == "int64" and field.low is not None and field.high is not None:
-                content["options"] = list(range(int(field.low), int(field.high) + 1))
-            elif field.dtype != "str":
-                content |= {} if field.low is None else {"low": field.low}
-                content |= {} if field.high is None else {"high": field.high}
-            answer = await seat.ask.person(content)
+            # The first question takes the time; the others follow in the moment in which it is answered.
+            answer = await seat.ask.person(content, after=0 if done else self.after)
             done[field.name] = _value(field, answer.value)
         return done
+
+
+def _form(field: Field, allowed: list[int] | None) -> dict[str, Json]:
+    """How a field is answered: by options, as a number within bounds, or as a text."""
+    if allowed is not None:
+        return {"options": list(allowed)}
+    if field.dtype == "str":
+        return {}
+    if field.dtype == "bool":
+        return {"options": [True, False]}
+    whole = field.dtype == "int64"
+    if whole and field.low is not None and field.high is not None and field.high - field.low < _MOST_OPTIONS:
+        return {"options": list(range(int(field.low), int(field.high) + 1))}
+    form: dict[str, Json] = {"form": "whole" if whole else "number"}
+    form |= {} if field.low is None else {"low": field.low}
+    return form | ({} if field.high is None else {"high": field.high})
 
 
 def _value(field: Field, said: Any) -> Value:

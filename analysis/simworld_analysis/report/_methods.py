@@ -29,6 +29,14 @@ The unit of analysis is the episode: a stock's value is its last sample and a fl
 claim says otherwise. Intervals of means are 95 % Student t below 50 episodes and bias-corrected bootstrap from 50 on;
 differences are paired by seed; the intervals of claims are widened together (Holm)."""
 
+_PEOPLE = {
+    "web": "answered by people at a web page",
+    "terminal": "answered by somebody at a terminal",
+    "scripted": "answered by a script, which is no person",
+    "fallback": "answered by nobody in time, or not as was asked, so that a fallback stood in",
+}
+"""Who may have answered a question to people."""
+
 
 @dataclass(frozen=True, slots=True)
 class Element:
@@ -172,16 +180,38 @@ def _concepts(known: _Known) -> list[Element]:
 
 
 def _asked(known: _Known) -> str:
-    models = known.happened.cost.models
+    models, people = known.happened.cost.models, _people(known)
     if not models:
-        return "No language model was asked: all minds compute what they do."
+        return people or "No language model was asked: all minds compute what they do."
     told = []
     for name, model, stand_in in models:
         what = (
             "a stand-in, not a language model: its answers come from a fixed rule" if stand_in else "a language model"
         )
         told.append(f"“{name}” is {model}, {what}")
-    return f"Some minds ask a model. {'; '.join(told)}. Answers are recorded before they are used."
+    return f"Some minds ask a model. {'; '.join(told)}. Answers are recorded before they are used. {people}".strip()
+
+
+def _people(known: _Known) -> str:
+    """Who answered for people: nobody else is ever called one."""
+    try:
+        asks = known.run.table("asks", ["kind", "source", "fault"])
+        noted = known.run.table("telemetry", ["key", "text"])
+    except OpenError:
+        return ""
+    asked = asks[asks["kind"] == "person"]
+    if not len(asked):
+        return ""
+    counts = asked["source"].astype(str).value_counts()
+    who = noted[noted["key"] == "participant"]["text"].nunique()
+    words = {source: words for source, words in _PEOPLE.items() if source in counts.index}
+    told = [f"{counts[source]:,} {words[source]}" for source in words]
+    told += [f"{times:,} by {source!r}" for source, times in counts.items() if source not in words]
+    several = f" ({count(who, 'participant')})" if who else ""
+    gone = sum(int(n) for n in (known.manifest.get("redacted") or {}).values())
+    were = "was" if gone == 1 else "were"
+    redacted = f" {count(gone, 'answer')} {were} withdrawn afterwards by whoever gave them." if gone else ""
+    return f"Some minds ask people: of {count(len(asked), 'question')}, {listed(told, 6)}{several}.{redacted}"
 
 
 def _seeds(known: _Known) -> str:
