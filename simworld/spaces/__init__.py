@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simworld.lazy import lazily
+from simworld.spaces._grpo import Groups, Grpo, gradient, group_advantages, probabilities
 from simworld.spaces._learner import Learner, Lesson, School, require_torch
 from simworld.spaces._mind import NetworkMind
 from simworld.spaces._network import Activation, Layer, Network, dense
@@ -24,6 +25,8 @@ __all__ = [
     "ActionVector",
     "Activation",
     "Foreign",
+    "Groups",
+    "Grpo",
     "Layer",
     "Learner",
     "Lesson",
@@ -35,6 +38,9 @@ __all__ = [
     "VectorSpaces",
     "dense",
     "foreign",
+    "gradient",
+    "group_advantages",
+    "probabilities",
     "require_torch",
 ]
 
