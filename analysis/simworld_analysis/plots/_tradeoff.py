@@ -35,7 +35,8 @@ def tradeoff(
     Raises:
         OpenError: No such measure or arm, no episode has succeeded, or it is neither less nor more that is better.
     """
-    if len(better) != 2 or not {"less", "more"}.issuperset(better):
+    words: Sequence[str] = better
+    if len(words) != 2 or not {"less", "more"}.issuperset(words):
         raise OpenError(f"better: found {better!r}; accepted: a pair of less and more, one for each measure")
     shown = variants(run, arms)[: s.MOST_VARIANTS]
     found = {name: {v: one.estimate for v, one in whole_values(run, name, shown).items()} for name in (x, y)}
