@@ -101,9 +101,9 @@ class LlmSolver(Agent):
         fallback = {"thought": "", "move": best, "answer": _none(seat.role), "confidence": 0.0}
         said = await self._asked(seat, self._content(seen, seat, user, {"move": {"enum": list(names)}}, fallback))
         move = moves[str(said["move"])]
-        anew = move == options.create
-        answer = said["answer"] if anew else _none(seat.role)
-        return {"move": move, "answer": answer, "confidence": float(said["confidence"]) if anew else float("nan")}
+        if move == options.create:
+            return {"move": move, "answer": said["answer"], "confidence": float(said["confidence"])}
+        return {"move": move, "answer": _none(seat.role)}
 
     async def _asked(self, seat: Seat, content: Mapping[str, Json]) -> Mapping[str, Any]:
         answer = await seat.ask.model(content)

@@ -60,10 +60,12 @@ class FromFile(Questions):
         """
         if not self.file:
             raise ValueError("file: missing; accepted: a CSV with the columns question and answer")
-        with located(self.file).open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            rows = list(reader)
-        columns = list(reader.fieldnames or ())
+        try:
+            with located(self.file).open(encoding="utf-8-sig", newline="") as lines:
+                reader = csv.DictReader(lines)
+                columns, rows = list(reader.fieldnames or ()), list(reader)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.file}: found {error}; accepted: a CSV in UTF-8") from error
         lacking = [name for name in ("question", "answer") if name not in columns]
         if lacking:
             raise ValueError(f"{self.file}: found the columns {columns}; it lacks {lacking[0]!r}")
