@@ -136,8 +136,8 @@ class LlmSolver(Agent):
 class LlmExpert(Agent):
     """An expert who asks a model. Without a usable answer it refuses, and the decision is flagged."""
 
-    model: str = "expert"
-    """Which of the scenario's models it asks: a stronger one than members ask, if there is one."""
+    model: str = "default"
+    """Which of the scenario's models it asks."""
     persona: str = "You are an expert in what they ask."
     """Who it is, in a sentence or two of the prompt."""
     goal: str = "be right"
