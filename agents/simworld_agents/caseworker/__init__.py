@@ -11,10 +11,10 @@ the answers: take over a peer's, answer anew, ask the expert. A policy of one's 
 - It returns ``scores``, of shape (n, size + 2): the best one allowed is done (``Policy.choose``), or one is drawn from
   their softmax (``drawn``). So a policy that is linear in cues is ``np.einsum("nmc,c->nm", candidates.cues, weights)``.
 - What it earns, in each round but the first, is the reward of its decision in the tables and for learners: 1 if the
-  answer that it led to is right, less its cost. What another move would have earned is not in the world; in the stage a
-  branch of the society (``Kernel.branch``) tells.
-- A member with it is a subclass of ``TeamMember`` that overrides ``decide``; with a solver that learns on, one that
-  sets heads of its own (``heads_of``) from demonstrations besides.
+  answer that it led to is right, less its cost. What another candidate would have earned a learner works out from the
+  right answers, which ``Stage.deal`` tells whoever knows the episode's seed: learners and tests, and never minds.
+- A member with it is a subclass of ``TeamMember`` that overrides ``decide``; one whose solver learns on, from what
+  experts answered, overrides ``solver_for`` besides (``heads_of`` fits a solver to any labelled cases).
 """
 
 from __future__ import annotations

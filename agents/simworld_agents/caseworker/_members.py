@@ -58,7 +58,7 @@ class TeamMember(Cohort):
         """Answer alone, or as the policy has it."""
         moves, n = seen["moves"], len(seats.members)
         size = moves.shape[1] - 2
-        solver = self._learned(seen, seats.role)
+        solver = self.solver_for(seen, seats.role)
         move = np.full(n, size)
         decides = np.flatnonzero(seen["round"] > 0)
         if len(decides):
@@ -76,8 +76,8 @@ class TeamMember(Cohort):
         """The moves of n members who decide."""
         return self._policy.choose(candidates(seen, rounds_of(role)), chance)
 
-    def _learned(self, seen: Mapping[str, Array], role: Role) -> Solver:
-        """The solver, trained for the stage that it is on."""
+    def solver_for(self, seen: Mapping[str, Array], role: Role) -> Solver:
+        """Who answers: a solver that was trained for the stage that it is on."""
         plain = stage_of(role)
         stage = Stage(plain.topics, int(seen["known"]), plain.classes, plain.features, float(seen["noise"]))
         wanted = (stage, int(seen["stage"]))

@@ -38,11 +38,11 @@ def is_given(answers: Array) -> BoolArray:
 
 
 def plain(text: str) -> str:
-    """A text as it is compared: without capitals, spaces at its ends, a closing stop; numbers by their value.
+    """A text as it is compared: without capitals, spare spaces, a closing stop; numbers by their value.
 
     ``1,000.0`` is ``1000``. Nothing is computed: what somebody answers is text, and stays text.
     """
-    short = " ".join(text.split()).casefold().removesuffix(".")
+    short = " ".join(text.casefold().split()).rstrip(". ")
     if not _NUMBER.fullmatch(short):
         return short
     whole, _, rest = short.replace(",", "").removeprefix("+").partition(".")

@@ -39,8 +39,8 @@ class Questions(ABC):
     """Their names."""
 
     @abstractmethod
-    def deal(self, number: int, case: int, teams: IntArray) -> Asked:
-        """This case of each of these teams, by the episode's number."""
+    def deal(self, seed: int, case: int, teams: IntArray) -> Asked:
+        """This case of each of these teams, in the episode of this seed."""
 
 
 @dataclass
@@ -85,10 +85,10 @@ class FromFile(Questions):
     def __len__(self) -> int:
         return len(self._key)
 
-    def deal(self, number: int, case: int, teams: IntArray) -> Asked:
+    def deal(self, seed: int, case: int, teams: IntArray) -> Asked:
         """The next row in each team's order."""
         again, place = divmod(case, len(self))
-        order = np.argsort(Chance(number).draw("uniform", "file/order", again, teams, (len(self),)), kind="stable")
+        order = np.argsort(Chance(seed).draw("uniform", "file/order", again, teams, (len(self),)), kind="stable")
         rows = order[:, place]
         return Asked(self._topic[rows], self._question[rows], self._key[rows])
 
@@ -123,13 +123,13 @@ class Generated(Questions):
                 reason = " ".join(str(error).split()) or "settings that it does not take"
                 raise ValueError(f"tasks.{name}: {reason}") from error
 
-    def deal(self, number: int, case: int, teams: IntArray) -> Asked:
+    def deal(self, seed: int, case: int, teams: IntArray) -> Asked:
         """A task, and one instance of it, drawn for each team."""
-        drawn = Chance(number).draw("uniform", "reasoning/case", case, teams, (2,))
+        drawn = Chance(seed).draw("uniform", "reasoning/case", case, teams, (2,))
         topic = (drawn[:, 0] * len(self.topics)).astype(np.int64)
         made = [
-            self._made(self.topics[place], self.tasks[self.topics[place]], seed)
-            for place, seed in zip(topic.tolist(), (drawn[:, 1] * 2**31).astype(np.int64).tolist(), strict=True)
+            self._made(self.topics[place], self.tasks[self.topics[place]], instance)
+            for place, instance in zip(topic.tolist(), (drawn[:, 1] * 2**31).astype(np.int64).tolist(), strict=True)
         ]
         question, key = (texts_of((one[i] for one in made), (len(made),)) for i in (0, 1))
         return Asked(topic, question, key)

@@ -111,6 +111,7 @@ def expert_role(form: Form) -> Role:
                 "takes",
                 unit="tick",
                 low=0.0,
+                high=1e9,
                 default=float("nan"),
                 meaning="until its answer is there; nan: as long as the world says",
             ),

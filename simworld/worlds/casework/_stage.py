@@ -30,7 +30,8 @@ class Stage:
 
     Every topic projects the numbers of a case onto the plane in a way of its own. The regions are equal sectors around
     the middle, so no class is likelier than another, and a linear rule is as good as any. What is seen is blurred by
-    noise. All comes from a number by address: a team's case is the same whoever else there is.
+    noise. How topics look comes from the stage's number, cases from the episode's seed, all by address: a team's case
+    is the same whoever else there is.
     """
 
     topics: Annotated[int, Gt(0)] = 8
@@ -46,7 +47,7 @@ class Stage:
     unseen_from: Annotated[int, Ge(0)] = 0
     """From this case on topics come that no training set covers; before, only those that one does."""
     number: int | None = None
-    """Which stage it is; by default each episode has its own, by its seed."""
+    """Which stage it is, in all episodes alike; by default each has its own, by its seed."""
 
     def wrong(self) -> str:
         """What is wrong with the settings; empty if nothing is."""
@@ -68,9 +69,9 @@ class Stage:
         )
         return weights
 
-    def deal(self, number: int, case: int, teams: IntArray) -> Cases:
-        """This case of each of these teams."""
-        chance = Chance(number)
+    def deal(self, number: int, seed: int, case: int, teams: IntArray) -> Cases:
+        """This case of each of these teams, on the stage of this number in the episode of this seed."""
+        chance = Chance(seed)
         count = self.known if case < self.unseen_from else self.topics
         topic = (chance.draw("uniform", "stage/topic", case, teams) * count).astype(np.int64)
         drawn = chance.draw("normal", "stage/case", case, teams, (2, self.features))

@@ -109,6 +109,7 @@ class Casework(World):
         seats, texts = turn.seats("member"), self._form.texts
         teams = seats // self.size
         shape = (max(teams, 1), self.size)  # without a team, an empty one
+        self._seed = turn.seed
         self._number = turn.seed if self.stage.number is None else self.stage.number
         self._case, self._round, self._topic = (np.zeros(shape[0], dtype=np.int64) for _ in range(3))
         self._seen = blank(shape[:1], True) if texts else np.zeros((shape[0], self._form.features))
@@ -146,10 +147,10 @@ class Casework(World):
         for case in np.unique(self._case[teams]).tolist():
             at = teams[self._case[teams] == case]
             if self._questions is None:
-                made = self.stage.deal(self._number, case, at)
+                made = self.stage.deal(self._number, self._seed, case, at)
                 self._topic[at], self._seen[at], self._key[at] = made.topic, made.features, made.key
             else:
-                asked = self._questions.deal(self._number, case, at)
+                asked = self._questions.deal(self._seed, case, at)
                 self._topic[at], self._seen[at], self._key[at] = asked.topic, asked.question, compared(asked.key)
                 self._key_text[at] = asked.key
         none = NO_TEXT if self._form.texts else NO_CLASS

@@ -220,6 +220,22 @@ def test_one_line_fills_the_seat_of_an_expert(source, expert, tmp_path, file):
         assert all("member 1: " in str(ask.content["context"]["their answers"]) for ask in asked)
 
 
+@pytest.mark.parametrize(
+    ("member", "expert"),
+    [("random, count: 3", "random"), ("random, count: 3", "llm_agent"), ("llm_agent, count: 3", "person")],
+)
+def test_minds_for_any_role_fill_these_seats(member, expert, tmp_path):
+    (tmp_path / "it.yaml").write_text(
+        "world: {kind: 'simworld.worlds.casework:Casework', cases: 3}\n"
+        f"roles: {{member: {{kind: {member}}}, expert: {{kind: {expert}}}}}\nhorizon: 50\n"
+        "people: {default: {kind: scripted, answers: [1, 2]}}\n"
+    )
+    run = open_run(execute(Order(load(tmp_path / "it.yaml"), tmp_path / "runs")).run)
+    assert run.manifest["status"] == "success"
+    assert run.table("measures")["cases"].iloc[-1] == 3.0
+    assert replay_run(run.path).identical
+
+
 def test_a_person_who_says_nothing_in_time_refuses(tmp_path, file):
     run = ran(tmp_path, f"source: csv, cases: 2, file: '{file}'", "PersonExpert", "always_defer", "[null, '7']")
     rows = run.table("decisions.expert")

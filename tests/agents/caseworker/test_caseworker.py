@@ -79,7 +79,7 @@ def test_a_fit_is_the_least_of_its_loss():
 def test_a_solver_knows_what_it_was_taught():
     stage = Stage(unseen_from=0)
     solver = train(stage, 11, 2, 150, 0.3)
-    cases = [stage.deal(11, case, np.arange(400)) for case in range(5)]
+    cases = [stage.deal(11, 11, case, np.arange(400)) for case in range(5)]
     topic, features, key = (np.concatenate([getattr(c, n) for c in cases]) for n in ("topic", "features", "key"))
     likely = solver.chances(np.zeros(2000, dtype=np.int64), topic, features)
     right = likely.argmax(axis=1) == key

@@ -50,7 +50,7 @@ class Script(Cohort):
 
 
 def keys(case=0, teams=1, number=0):
-    return Stage().deal(number, case, np.arange(teams)).key
+    return Stage().deal(number, number, case, np.arange(teams)).key
 
 
 def played(world, mind, members=3, experts=1, expert=None, *, seed=0, horizon=500, absent=None):
@@ -189,9 +189,8 @@ def test_three_calls_that_are_voted_on_are_right_more_often_than_one():
 
 def test_who_waits_holds_nobody_up():
     """Two teams: one asks an expert who takes four rounds, the other never asks."""
-    ask, keep = (4, 0, 0.1), (0, 0, 0.1)
-    first = [(3, 0, 0.5)] * 6
-    mind = Script(first, [ask] * 3 + [(4 - 4 if m != 3 else 1, 0, 0.1) for m in (3, 4, 5)], [keep] * 6)
+    ask, copy = (4, 0, 0.1), (1, 0, 0.1)
+    mind = Script([(3, 0, 0.5)] * 6, [ask] * 3 + [copy] * 3, [copy] * 6)
     episode = played(Casework(cases=2), mind, members=6, expert=SimulatedExpert(latency=4))
     when = {0: [], 3: []}
     for row in episode.heard.rows:
@@ -303,7 +302,7 @@ def test_leaving_a_team_out_changes_nothing_for_another():
 
 
 def test_cases_are_the_same_however_many_teams_and_cases_there_are():
-    few, many = Stage().deal(9, 3, np.arange(2)), Stage().deal(9, 3, np.arange(50))
+    few, many = Stage().deal(9, 9, 3, np.arange(2)), Stage().deal(9, 9, 3, np.arange(50))
     assert np.array_equal(few.features, many.features[:2])
     assert np.array_equal(few.key, many.key[:2])
 
@@ -311,8 +310,8 @@ def test_cases_are_the_same_however_many_teams_and_cases_there_are():
 class Relabelled(Stage):
     """The same cases with other right answers."""
 
-    def deal(self, number, case, teams):
-        cases = super().deal(number, case, teams)
+    def deal(self, number, seed, case, teams):
+        cases = super().deal(number, seed, case, teams)
         return type(cases)(cases.topic, cases.features, (cases.key + 1) % self.classes)
 
 
@@ -342,7 +341,7 @@ def test_a_training_set_covers_what_is_known_and_is_never_dealt():
     assert set(first.topic.tolist()) == set(range(5))
     assert not np.array_equal(first.features, other.features)
     assert np.array_equal(training_set(stage, 4, 0, 10).features[:10], first.features[:10])
-    dealt = np.concatenate([stage.deal(4, case, np.arange(50)).features for case in range(20)])
+    dealt = np.concatenate([stage.deal(4, 4, case, np.arange(50)).features for case in range(20)])
     lessons = {tuple(row) for row in first.features.tolist()}
     assert not lessons & {tuple(row) for row in dealt.tolist()}
     with pytest.raises(ValueError, match="those that a training set covers, 0 to 4"):
@@ -351,14 +350,25 @@ def test_a_training_set_covers_what_is_known_and_is_never_dealt():
 
 def test_a_stage_is_fair_and_linear():
     stage = Stage(noise=0.0)
-    cases = [stage.deal(2, case, np.arange(500)) for case in range(8)]
+    cases = [stage.deal(2, 2, case, np.arange(500)) for case in range(8)]
     key, topic = (np.concatenate([getattr(c, name) for c in cases]) for name in ("key", "topic"))
     assert np.bincount(key) / len(key) == pytest.approx(np.full(4, 0.25), abs=0.03)
     assert np.bincount(topic) / len(topic) == pytest.approx(np.full(8, 1 / 8), abs=0.03)
     scores = np.einsum("nf,nkf->nk", cases[0].features, stage.rules(2)[cases[0].topic])
     assert np.array_equal(scores.argmax(axis=1), cases[0].key)
     late = Stage(unseen_from=4)
-    assert [late.deal(2, case, np.arange(500)).topic.max() for case in (0, 3, 4)] == [4, 4, 7]
+    assert [late.deal(2, 2, case, np.arange(500)).topic.max() for case in (0, 3, 4)] == [4, 4, 7]
+
+
+def test_a_stage_may_be_the_same_in_all_episodes():
+    fixed = Stage(number=7)
+    one, other = (fixed.deal(7, seed, 0, np.arange(200)) for seed in (1, 2))
+    assert not np.array_equal(one.features, other.features)
+    stages = set()
+    for seed in (1, 2):
+        rows = played(Casework(cases=1, stage=fixed), TeamMember(lessons=5), 3, 1, seed=seed).heard.rows
+        stages.add(int(rows[0]["seen"]["stage"]))
+    assert stages == {7}
 
 
 def test_groups_fill_teams_or_places():
