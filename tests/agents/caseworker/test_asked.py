@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -245,20 +247,20 @@ def test_a_person_who_says_nothing_in_time_refuses(tmp_path, file):
     assert run.table("measures")["refusal_rate"].iloc[-1] == pytest.approx((rows["act.answer"] == "").mean())
 
 
-def test_offline_reasoning_tasks_show_what_the_stand_in_is_worth(tmp_path):
+@pytest.mark.parametrize("source", ["csv", "reasoning"])
+def test_offline_the_stand_in_is_worth_what_it_is_worth(source, tmp_path, file):
     """Counted once more, from what it said and what is right."""
-    pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed: simworld[reasoning]")
-    tasks = "{syllogism: {}, count_bits: {}}"
-    run = ran(tmp_path, f"source: reasoning, tasks: {tasks}, cases: 5", policy="always_create")
+    if source == "reasoning":
+        pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed: simworld[reasoning]")
+    settings = {"source": source, "tasks": {"syllogism": {}, "count_bits": {}}, "file": file, "cases": 5}
+    run = ran(tmp_path, json.dumps(settings)[1:-1], policy="always_create")
     assert run.manifest["status"] == "success"
-    world = Casework("reasoning", tasks={"syllogism": {}, "count_bits": {}})
+    world = Casework(**settings)
     right = {c: [plain(k) for k in world._questions.deal(0, c, np.arange(2)).key] for c in range(5)}
     rows = run.table("decisions.member")
     alone = rows[(rows["obs.round"] == 0) & rows["end"].isna()]
-    assert len(alone) == 30
-    hits = [
-        plain(a) == right[c][t]
-        for a, c, t in zip(alone["act.answer"], alone["obs.case"], alone["obs.team"], strict=True)
-    ]
+    said = zip(alone["act.answer"], alone["obs.case"], alone["obs.team"], strict=True)
+    hits = [plain(answer) == right[case][team] for answer, case, team in said]
+    assert len(hits) == 30
     assert run.table("measures")["accuracy_alone"].iloc[-1] == np.mean(hits) < 0.2
     assert run.table("asks")["source"].str.startswith("stand-in").all()
