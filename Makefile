@@ -9,12 +9,13 @@ export MKL_NUM_THREADS := 1
 # Where this is set, every one of the many processes of a test compiles all modules anew: a third of a second each.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help run test games study models bench pictures clean
+.PHONY: help run test games reasoning study models bench pictures clean
 
 help:
 	@echo "make run    the tax-policy society, offline, with its summary on screen"
 	@echo "make test   lint, types, layers, tests, and a test of the built wheel"
 	@echo "make games  the Axelrod library (0.9 GB, for axelrod:<strategy>), and the tests that need it"
+	@echo "make reasoning  the reasoning-gym library (for casework's source: reasoning), and the tests that need it"
 	@echo "make study  slow scientific studies (the tables that the docs quote), and training, which needs torch"
 	@echo "make models  train the models of people and the policies in scenarios/plaza/models anew (needs torch)"
 	@echo "make bench  speed, as ratios against peers in the same run"
@@ -36,6 +37,10 @@ test: .venv/dev
 games: .venv/dev
 	$(PIP) --editable '.[dev,games]'
 	$(BIN)/pytest -n 2 --dist loadfile tests/agents/axelrod_field tests/scenario/test_swap.py tests/scenario/test_shipped.py
+
+reasoning: .venv/dev
+	$(PIP) --editable '.[dev,reasoning]'
+	$(BIN)/pytest -n 2 --dist loadfile tests/worlds/casework tests/agents/caseworker tests/scenario/test_shipped.py
 
 study: .venv/dev
 	$(PIP) --editable '.[dev,train,peers]'

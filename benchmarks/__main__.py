@@ -19,6 +19,7 @@ MODULES = (
     "bench_crowd",
     "bench_hosts",
     "bench_plaza",
+    "bench_casework",
     "bench_scale",
     "bench_asks",
     "bench_analysis",

@@ -63,6 +63,9 @@ def _read(scenario: Scenario, folder: Path, learner: tuple[type, Mapping[str, ob
     named_by: list[tuple[type, Mapping[str, object], str]] = [
         (find("agent", s.kind).cls, s.parameters, s.where) for cell in scenario.cells for s in cell.seatings
     ]
+    for cell in scenario.cells:
+        block: Any = cell.resolved["world"]
+        named_by.append((find("world", cell.kind).cls, block, cell.places.get("world", "world")))
     if learner is not None:
         place = scenario.place(("train", "settings"))
         named_by.append((*learner, f"{place}: train.settings"))

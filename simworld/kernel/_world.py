@@ -83,6 +83,8 @@ class World(ABC):
     Known when the world is made, recorded beside positions, and drawn beneath them; for minds it means nothing."""
     runs: ClassVar[tuple[str, ...]] = ()
     """Parameters that name code: a module, ``module:Class``, or a list of these."""
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name files whose content counts."""
     changeable: ClassVar[tuple[str, ...]] = ()
     """Parameters that an intervention may change in mid-episode: attributes that are read anew in every step."""
 

@@ -29,7 +29,11 @@ def test_files_are_shown_as_they_are():
         {"my_agent.py", "my_world.py", "my_study.yaml"},
         {"forest.py", "forest.yaml", "sheep.py", "flock.yaml"},
     )
-    assert {Path(name).name for _, name, _ in shown} == mine | brought | {"board.yaml", "crossing.yaml"}
+    assert {Path(name).name for _, name, _ in shown} == mine | brought | {
+        "board.yaml",
+        "crossing.yaml",
+        "capitals.yaml",
+    }
     for page, name, text in shown:
         assert text == (page.parent / name).read_text()
 

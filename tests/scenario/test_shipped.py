@@ -17,8 +17,11 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("name", sorted(bundled()))
 def test_a_shipped_scenario_is_valid(name):
-    if "axelrod:" in bundled()[name].read_text():
+    text = bundled()[name].read_text()
+    if "axelrod:" in text:
         pytest.importorskip("axelrod", reason="axelrod is not installed here; it comes with simworld[games]")
+    if "source: reasoning" in text:
+        pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed: simworld[reasoning]")
     scenario = load(bundled()[name])
     check(scenario)
     check_measurable(scenario)
