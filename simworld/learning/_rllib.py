@@ -11,7 +11,7 @@ from typing import Any
 from simworld.errors import ScenarioError
 from simworld.learning._extract import network_of
 from simworld.learning._stage import Part, Stage
-from simworld.scenario import TrainBlock
+from simworld.scenario import TrainBlock, known
 from simworld.spaces import ActionVector, Learner, Lesson, Network, ObservationVector, School
 
 _SINGLE_BUFFERS = ("EpisodeReplayBuffer", "PrioritizedEpisodeReplayBuffer")
@@ -151,6 +151,9 @@ def check_algorithm(block: TrainBlock, part: Part) -> None:
 
 def _refused(block: TrainBlock, error: Exception) -> str:
     reason = " ".join(str(error).split("To suppress all")[0].split())
+    if "Unknown trainable" in reason:
+        own = ", ".join([*known("learner"), "module:Class"])
+        return f"train.algo: found {block.algo}; accepted: an algorithm of RLlib, such as PPO, or {own}"
     return f"train: RLlib does not accept {block.algo} with these settings: {reason}"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from simworld.errors import ScenarioError
 from simworld.kernel import Cohort, Intervention, Role, Silent
 from simworld.learning._rllib import APART, Rllib, check_algorithm, settings_of
-from simworld.learning._stage import Part
+from simworld.learning._stage import Part, Stage
 from simworld.scenario import Found, Scenario, TrainBlock, build, find, learner_kind
 from simworld.spaces import Learner, School, require_torch
 
@@ -57,13 +57,28 @@ def check_learner(scenario: Scenario, part: Part) -> None:
         if block.policies != "shared":
             where = scenario.place(("train", "policies"))
             raise ScenarioError(f"{where}: train.policies: found {block.policies}; accepted by {block.algo}: shared")
-        learner_of(scenario, part)
+        _begun(scenario, part)
         return
     try:
         check_algorithm(block, part)
         settings_of(block)
     except ScenarioError as error:
         raise ScenarioError(f"{scenario.path}: {error}") from error
+
+
+def _begun(scenario: Scenario, part: Part) -> None:
+    """Raise ScenarioError if a learner says that it cannot learn this: before there is a run."""
+    block, learner = scenario.model.train, learner_of(scenario, part)
+    assert block is not None
+    stage = Stage(part)
+    stage.reset(scenario.model.seed)
+    stage.close()
+    try:
+        learner.begin(Classroom(part, block, 0, 0, {name: part.seen_role(stage.role(name)) for name in part.roles}))
+    except ValueError as error:
+        raise ScenarioError(f"{scenario.place(('train', 'algo'))}: train.algo: {block.algo}: {error}") from error
+    finally:
+        learner.close()
 
 
 def learner_of(scenario: Scenario, part: Part) -> Learner:

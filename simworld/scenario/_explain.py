@@ -122,7 +122,7 @@ def _message(details: list[ErrorDetails], key: Key, data: object, root: Schema) 
     if "missing" in kinds:
         return f"missing; accepted: {_either(schemas, root)}"
     value = look_up(data, key)
-    if "extra_forbidden" in kinds:
+    if kinds & {"extra_forbidden", "unexpected_keyword_argument"}:
         parents = _at(root, key[:-1], data)
         names = [name for schema in parents for name in _mapping(schema.get("properties"))]
         return unknown(str(key[-1]), dict.fromkeys(names))
@@ -130,8 +130,7 @@ def _message(details: list[ErrorDetails], key: Key, data: object, root: Schema) 
         if detail["type"] in _OWN_WORDS:
             return " ".join(str(detail["ctx"]["error"] if "ctx" in detail else detail["msg"]).split())
         if "[key]" in detail["loc"]:
-            patterns = [p for s in _at(root, key[:-1], data) for p in _key_patterns(s)]
-            return f"found the key {found(key[-1])}; accepted: {_pattern(patterns[0]) if patterns else 'text'}"
+            return f"found the key {found(key[-1])}{_keys(str(key[-1]), _at(root, key[:-1], data))}"
     if not schemas:
         return f"found {found(value)}; {details[0]['msg']}"
     return f"found {found(value)}; accepted: {_either(schemas, root)}"
@@ -261,6 +260,15 @@ def _number(value: object) -> str:
 
 def _pattern(pattern: str) -> str:
     return ACCEPTED.get(pattern, f"text that matches {pattern}")
+
+
+def _keys(key: str, schemas: Iterable[Schema]) -> str:
+    """The end of a message about a key: which ones are accepted."""
+    schemas = list(schemas)
+    enums: list[object] = [_mapping(schema.get("propertyNames")).get("enum") for schema in schemas]
+    names = [str(name) for enum in enums if isinstance(enum, list) for name in enum]
+    patterns = [pattern for schema in schemas for pattern in _key_patterns(schema)]
+    return instead(key, names) if names else f"; accepted: {_pattern(patterns[0]) if patterns else 'text'}"
 
 
 def _key_patterns(schema: Schema) -> list[str]:

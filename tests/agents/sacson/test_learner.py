@@ -201,5 +201,5 @@ def test_what_it_cannot_do_is_one_line(tmp_path, monkeypatch, change, says):
 
 def test_it_trains_robots_and_nobody_else(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=r"learners: found pedestrian; accepted by sacson: robot"):
+    with pytest.raises(UserError, match=r"train\.algo: sacson: learners: found pedestrian; accepted by sacson: robot"):
         trained(tmp_path, "holonomic", 100, "--set", "train.learners=[pedestrian]", "--set", "train.sees=[]")

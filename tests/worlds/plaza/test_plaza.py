@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from simworld.errors import ScenarioError
 from simworld.kernel import Cohort, Group
+from simworld.scenario import load
 from simworld.testing import play
 from simworld.worlds.plaza import Plaza, Rewards, Ways
 
@@ -355,3 +357,23 @@ def test_a_robot_sees_the_nearest_first_from_where_it_is():
     alone = walked([(3.0, -0.5)], STAY, horizon=1, near=2)
     near = next(row["seen"]["near"] for row in alone.rows if row["role"] == "robot")
     assert np.isnan(near).tolist() == [[False] * 5, [True] * 5]
+
+
+@pytest.mark.parametrize(
+    ("world", "says"),
+    [
+        (
+            "rewards: {gold: 1.0}",
+            r"it\.yaml:1:\d+: world\.rewards\.gold: unknown key; did you mean 'goal'\? accepted: goal",
+        ),
+        (
+            "manners: {frightened: 1}",
+            r"world\.manners\.frightened: found the key 'frightened'; accepted: regular, impassive",
+        ),
+    ],
+)
+def test_a_word_that_it_does_not_know_is_told_with_those_that_it_does(tmp_path, world, says):
+    path = tmp_path / "it.yaml"
+    path.write_text(f"world: {{kind: plaza, {world}}}\nroles: {{robot: {{kind: straight}}}}\nhorizon: 3\n")
+    with pytest.raises(ScenarioError, match=says):
+        load(path)
