@@ -154,9 +154,11 @@ def test_a_run_that_asks_nobody_has_no_page(tmp_path):
 
 
 def test_a_page_belongs_to_a_run(tmp_path):
+    learner = Path(__file__).parents[2] / "docs" / "examples" / "learner" / "climb.py"
+    (tmp_path / "climb.py").write_text(learner.read_text())
     (tmp_path / "it.yaml").write_text(
         "world: {kind: repeated_game}\nroles: {player: [{kind: person}, {kind: tit_for_tat}]}\n"
-        "people: {default: {kind: web}}\nhorizon: 3\ntrain: {learners: [player.1], steps: 10}\n"
+        "people: {default: {kind: web}}\nhorizon: 3\ntrain: {algo: 'climb:Climb', learners: [player.1], steps: 10}\n"
     )
     done = simworld_("train", "it.yaml", "--jobs", "1", cwd=tmp_path)
     assert done.returncode == 2
