@@ -31,7 +31,7 @@ from benchmarks.measure import wide_console
 from simworld.kernel import Chance, Cohort, Group, Intervention, Kernel
 from simworld.worlds.plaza import FloatArray, Plaza
 from simworld_agents.navigator import Costs, Orca, Planner, SocialForce, Still, Straight
-from simworld_agents.sacson import Encounters, PedNet
+from simworld_agents.sacson import Encounters, PedNet, apart
 
 ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "scenarios" / "plaza" / "learn_sacson.yaml"
@@ -170,12 +170,6 @@ def place(kernel: Kernel, role: str) -> FloatArray:
     return found
 
 
-def apart(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Mean distance of two walks of eight ticks, m, shape (m,)."""
-    found: FloatArray = np.sqrt(((a - b) ** 2).sum(axis=2)).mean(axis=1)
-    return found
-
-
 @dataclass(frozen=True)
 class Score:
     """How good a model is on walks that it has not seen."""
@@ -207,9 +201,7 @@ def scored(net: PedNet | None, walks: Asked) -> Score:
     moments, now = walks.moments, walks.moments.robot_past[:, :1]
     true = {"stopped": apart(walks.future, walks.stopped), "absent": apart(walks.future, walks.absent)}
     if net is None:
-        past = moments.past
-        on = past[:, :1] + np.arange(1, STEPS + 1)[:, None] * (past[:, :1] - past[:, 1:2])
-        return Score(apart(on, walks.future), {name: np.zeros(len(on)) for name in true}, true)
+        return Score(apart(moments.straight_on(), walks.future), {name: np.zeros(len(moments)) for name in true}, true)
     factual = net.ahead(moments)
     stands = net.ahead(replace(moments, plan=np.broadcast_to(now, moments.plan.shape)))
     alone = net.ahead(replace(moments, there=np.zeros(len(moments))))

@@ -20,7 +20,7 @@ _COMMANDS = {
     "run": ("simworld.cli._run:run", "Run a scenario; an unfinished run of it is resumed."),
     "sweep": ("simworld.cli._sweep:sweep", "Run a scenario at many values; what earlier runs have is not run again."),
     "fork": ("simworld.cli._fork:fork", "Rewind a run to a tick, change something, and tell the effect in pairs."),
-    "train": ("simworld.cli._train:train", "Train policies for seats of a scenario with RLlib."),
+    "train": ("simworld.cli._train:train", "Train policies for seats of a scenario, with RLlib or another learner."),
     "show": ("simworld.cli._show:show", "Show what a run measured, cost and left; or what one agent did."),
     "claims": ("simworld.cli._claims:claims", "Judge the claims of a run; exit code 0 says that all hold."),
     "report": ("simworld.cli._report:report", "Write a run as one HTML page that needs nothing besides itself."),

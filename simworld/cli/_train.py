@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.command(epilog="Example: simworld train scenarios/learning/repeated_game.yaml --jobs 2")
 @click.argument("scenario", metavar="SCENARIO", type=click.Path(path_type=Path))
-@click.option("--algo", help="Algorithm of RLlib (same as --set train.algo=...).")
+@click.option("--algo", help="Algorithm of RLlib, or a learner: simworld list learners (--set train.algo=...).")
 @click.option("--steps", type=click.IntRange(1), help="Decisions of learners in a training (--set train.steps=...).")
 @click.option("--seeds", type=click.IntRange(1), help="How many trainings (--set train.seeds=...).")
 @SET

@@ -104,7 +104,9 @@ class Part:
             groups[place] = Group(minds[role], groups[place].count, "policy")
             seating[role] = groups
         every = sorted([*own, *changes], key=lambda change: change.at)
-        return Stage.inside(self, Kernel(world, seating, seed, self.cell.horizon), every, seed, notes)
+        stage = Stage(self)
+        stage.play(Kernel(world, seating, seed, self.cell.horizon), every, seed, notes)
+        return stage
 
 
 class _Ear(Silent):
@@ -178,20 +180,15 @@ class Stage:
         self.kernel.attach(self.ear, self._broker(seed))
         self.moment = self._next()
 
-    @staticmethod
-    def inside(
-        part: Part, kernel: Kernel, changes: Sequence[Intervention], seed: int, notes: Silent | None = None
-    ) -> Stage:
-        """An episode in which the learners' seats have minds, run to its end: what they earned is heard."""
-        stage = Stage(part)
-        stage.kernel, stage.ear = kernel, _Ear(part.roles, notes)
-        stage._stops = Stops(changes, part.probes(kernel.world))
-        stage.ear.samples = {}
-        kernel.attach(stage.ear, stage._broker(seed))
-        if stage._next() is not None:
+    def play(self, kernel: Kernel, changes: Sequence[Intervention], seed: int, notes: Silent | None) -> None:
+        """Run an episode in which the learners' seats have minds to its end: what they earned is heard."""
+        self.kernel, self.ear = kernel, _Ear(self.part.roles, notes)
+        self._stops = Stops(changes, self.part.probes(kernel.world))
+        self.ear.samples = {}
+        kernel.attach(self.ear, self._broker(seed))
+        if self._next() is not None:
             raise ContractError("a learner has no mind")
-        stage.close()
-        return stage
+        self.close()
 
     def act(self, outer: Outer) -> None:
         """Let the learners who are due act, and run to the next moment in which one is.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from simworld.learning._metrics import Metrics
 from simworld.learning._school import Classroom, learner_of
 from simworld.learning._stage import Part, Stage
 from simworld.scenario import load
-from simworld.spaces import Network, NetworkMind
+from simworld.spaces import Lesson, Network, NetworkMind
 from simworld.threads import pin_threads
 
 DONE, STOPPED = "done", "stopped"
@@ -50,7 +50,8 @@ def train_one(job: Job) -> str:
         ``DONE``, or ``STOPPED`` if that was asked for.
 
     Raises:
-        ScenarioError: RLlib does not accept a setting.
+        ScenarioError: The learner does not accept a setting.
+        ContractError: It does not do what ``Learner`` says.
         RunError: What was trained cannot be read.
     """
     pin_threads()
@@ -73,11 +74,10 @@ class _Trainer:
         self._seeds: Sequence[int] = scenario.seeds
         self._checkpoint = job.run / "checkpoints" / job.name
         self._before = _steps_of(self._checkpoint)
-        self._roles = self._policies()
-        """Roles by policy, and as learners see them."""
-        self._school_roles = {p: self._part.seen_role(self._stage.role(role)) for p, role in self._roles.items()}
+        self._roles = {policy: self._part.seen_role(self._stage.role(role)) for policy, role in self._policies()}
+        """As learners see them, by policy."""
         self._learner = learner_of(scenario, self._part)
-        self._learner.begin(self._school())
+        self._learner.begin(Classroom(self._part, self._block, job.seed, (self._before or (0, 0))[1], self._roles))
         if self._before is not None:
             self._learner.restore(self._checkpoint)
         # Of the world alone: probes that do not pay are not followed here.
@@ -105,8 +105,7 @@ class _Trainer:
                 raise ContractError(f"{self._block.algo}: an iteration of {done} decisions; accepted: at least one")
             steps += done
             seconds = time.monotonic() - self._begun
-            told = {f"told.{f.name}": lesson.told.get(f.name, float("nan")) for f in self._learner.told}
-            row = self._row(iteration, steps) | {"return": lesson.earned, "seconds": seconds} | told
+            row = self._row(iteration, steps) | {"return": lesson.earned, "seconds": seconds} | self._told(lesson)
             self._metrics.add("training", [row])
             if iteration % self._block.evaluate_every == 0 or steps >= self._block.steps:
                 networks = self._networks(iteration, steps)
@@ -149,11 +148,22 @@ class _Trainer:
             "simworld": __version__,
         }
         found = self._learner.networks()
-        for policy, role in self._school_roles.items():
+        for policy, role in self._roles.items():
             wrong = found[policy].misfit(role) if policy in found else f"found {', '.join(found) or 'none'}"
             if wrong:
                 raise ContractError(f"{self._block.algo}: no network for the policy {policy!r}: {wrong}")
-        return {policy: replace(found[policy], about=about | {"role": role}) for policy, role in self._roles.items()}
+        return {
+            policy: replace(found[policy], about=about | {"role": role.name}) for policy, role in self._roles.items()
+        }
+
+    def _told(self, lesson: Lesson) -> dict[str, float]:
+        """Numbers of the learner's own, by column; nan where it tells none."""
+        names = [field.name for field in self._learner.told]
+        if odd := sorted(set(lesson.told) - set(names)):
+            raise ContractError(
+                f"{self._block.algo}: it tells {odd[0]!r}; declared in told: {', '.join(names) or 'none'}"
+            )
+        return {f"told.{name}": lesson.told.get(name, float("nan")) for name in names}
 
     def _keep(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
         """Keep a checkpoint to go on from, and the policies, each by renaming."""
@@ -180,18 +190,13 @@ class _Trainer:
             path.with_suffix(".tmp").write_bytes(content)
             path.with_suffix(".tmp").replace(path)
 
-    def _policies(self) -> dict[str, str]:
-        """Roles by policy: one for each role, or for each learner."""
-        found = {}
+    def _policies(self) -> Iterator[tuple[str, str]]:
+        """Policies and their roles: one for each role, or for each learner."""
         for role in self._part.roles:
             if self._block.policies == "shared":
-                found[role] = role
+                yield role, role
             else:
-                found |= {f"{role}_{member}": role for member in self._stage.members(role)}
-        return found
-
-    def _school(self) -> Classroom:
-        return Classroom(self._part, self._block, self._job.seed, (self._before or (0, 0))[1], self._school_roles)
+                yield from ((f"{role}_{member}", role) for member in self._stage.members(role))
 
 
 def _earned(stage: Stage) -> float:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 from annotated_types import Ge, Gt
+from scipy.special import log_softmax
 
 from simworld.errors import ContractError
 
@@ -55,11 +56,9 @@ class Groups:
     """How much each counts in its group: its probability, or its share of the draws; shape (g, k), 0 if untried."""
 
 
-def log_softmax(scores: Numbers, allowed: Flags) -> Numbers:
+def _logs(weights: Numbers, cues: Numbers, allowed: Flags) -> Numbers:
     """Logarithms of probabilities over the candidates that there are, shape (g, k); minus infinity elsewhere."""
-    masked = np.where(allowed, scores, -np.inf)
-    top = masked.max(axis=1, keepdims=True)
-    found: Numbers = masked - top - np.log(np.exp(masked - top).sum(axis=1, keepdims=True))
+    found: Numbers = log_softmax(np.where(allowed, cues @ weights, -np.inf), axis=1)
     return found
 
 
@@ -73,7 +72,7 @@ def probabilities(weights: Numbers, cues: Numbers, allowed: Flags) -> Numbers:
     """
     if not allowed.any(axis=1).all():
         raise ContractError("a state has no candidate; accepted: at least one")
-    return np.exp(log_softmax(cues @ weights, allowed))
+    return np.exp(_logs(weights, cues, allowed))
 
 
 def group_advantages(rewards: Numbers, tried: Flags, scale: Literal["mean", "std"] = "mean") -> Numbers:
@@ -110,7 +109,7 @@ def gradient(
         old: Weights of the policy that was in force when the groups were tried; by default the present ones.
     """
     cues, allowed = groups.cues, groups.allowed
-    logs = log_softmax(cues @ weights, allowed)
+    logs = _logs(weights, cues, allowed)
     chances = np.exp(logs)
     tried = groups.weight > 0.0
     gains = groups.weight * group_advantages(groups.rewards, tried, how.advantage)
@@ -120,12 +119,12 @@ def gradient(
     else:
         older = weights if old is None and how.clip == "old" else initial if how.clip == "initial" else old
         assert older is not None
-        ratio = np.exp(plain - np.where(allowed, log_softmax(cues @ older, allowed), 0.0))
+        ratio = np.exp(plain - np.where(allowed, _logs(older, cues, allowed), 0.0))
         kept = np.clip(ratio, 1.0 - how.reach, 1.0 + how.reach)
         # Of the two the worse counts: what is beyond the reach in the good direction has no gradient.
         inside = ratio * gains <= kept * gains
         pull, loss = np.where(inside, ratio * gains, 0.0), -np.minimum(ratio * gains, kept * gains).sum(axis=1)
-    first = np.where(allowed, log_softmax(cues @ initial, allowed), 0.0)
+    first = np.where(allowed, _logs(initial, cues, allowed), 0.0)
     apart = (chances * (plain - first)).sum(axis=1)
     disorder = -(chances * plain).sum(axis=1)
     # Of a score: the pull on it, less its share of all pulls; likewise for the divergence and the entropy.

@@ -100,14 +100,16 @@ def test_what_it_cannot_do_is_one_line(here, change, says):
         ("return Lesson(notes.decisions,", "return Lesson(0,"),
         ("return {self.policy: self._network(self.kept)}", "return {'nobody': self._network(self.kept)}"),
         ("self.school.play(", "self.school.play({}, -1, notes); self.school.play("),
+        ('{"best": self.best}', '{"worst": self.best}'),
     ],
-    ids=["no decisions", "another policy", "an evaluation's episode"],
+    ids=["no decisions", "another policy", "an evaluation's episode", "an undeclared number"],
 )
 def test_a_learner_that_breaks_its_contract_is_a_failed_training_with_its_reason(here, spoil, says):
     (here / "climb.py").write_text((here / "climb.py").read_text().replace(spoil, says))
     reason = {
         "return Lesson(0,": "climb:Climb: an iteration of 0 decisions; accepted: at least one",
         "return {'nobody': self._network(self.kept)}": "no network for the policy 'player': found nobody",
+        '{"worst": self.best}': "it tells 'worst'; declared in told: best",
     }.get(says, "episode -1; accepted: from 0 to 999,999")
     with pytest.raises(UserError, match=reason):
         told("--jobs", "1", "--seeds", "1")

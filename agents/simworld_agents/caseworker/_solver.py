@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import softmax
 
 from simworld.worlds.casework import Cases, Stage, training_set
 from simworld_agents.caseworker._cues import FloatArray, IntArray
@@ -68,9 +69,7 @@ class Solver:
     def chances(self, place: IntArray, topic: IntArray, features: FloatArray) -> FloatArray:
         """How likely members at these places take each class to be, shape (n, classes)."""
         head = np.where(topic < self.known, topic, self.heads.shape[1] - 1)
-        scores = np.einsum("nf,nkf->nk", features, self.heads[place, head])
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: FloatArray = powers / powers.sum(axis=1, keepdims=True)
+        shares: FloatArray = softmax(np.einsum("nf,nkf->nk", features, self.heads[place, head]), axis=1)
         return shares
 
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from simworld_agents.sacson._fitting import fit
 from simworld_agents.sacson._learner import SacsonLearner
 from simworld_agents.sacson._mind import Sacson
-from simworld_agents.sacson._pednet import Encounters, PedNet
+from simworld_agents.sacson._pednet import Encounters, PedNet, apart
 
-__all__ = ["Encounters", "PedNet", "Sacson", "SacsonLearner", "fit"]
+__all__ = ["Encounters", "PedNet", "Sacson", "SacsonLearner", "apart", "fit"]

@@ -7,7 +7,7 @@ import pickle
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -27,8 +27,8 @@ from simworld.spaces import (
 from simworld_agents.sacson._fitting import Net, fit, with_torch
 from simworld_agents.sacson._mind import SACSON, SacsonCosts
 from simworld_agents.sacson._objective import TERMS, Objective, States
-from simworld_agents.sacson._pednet import STEPS, PedNet
-from simworld_agents.sacson._walks import Notes, Walk, drivers, encounters, taken_out
+from simworld_agents.sacson._pednet import STEPS, PedNet, apart
+from simworld_agents.sacson._walks import Collect, Notes, Walk, drivers, encounters, taken_out
 
 _BATCH = 256
 _SPREAD = -2.0
@@ -59,7 +59,7 @@ class SacsonLearner(Learner):
     def __init__(
         self,
         costs: SacsonCosts = SACSON,
-        collect: Literal["varied", "goal", "seeking"] = "varied",
+        collect: Collect = "varied",
         walks: Annotated[int, Gt(0)] = 300,
         epochs: Annotated[int, Gt(0)] = 20,
         updates: Annotated[int, Ge(0)] = 1500,
@@ -175,12 +175,9 @@ class SacsonLearner(Learner):
         moments, future = encounters(walks)
         if not len(moments):
             return {}
-        now = moments.past[:, :1]
-        on = now + np.arange(1, STEPS + 1)[:, None] * (now - moments.past[:, 1:2])
-        found = {"constant": float(np.sqrt(((on - future) ** 2).sum(axis=2)).mean())}
+        found = {"constant": float(apart(moments.straight_on(), future).mean())}
         if self._people is not None:
-            ahead = self._people.ahead(moments)
-            found["people"] = float(np.sqrt(((ahead - future) ** 2).sum(axis=2)).mean())
+            found["people"] = float(apart(self._people.ahead(moments), future).mean())
         return found
 
     def _train(self) -> dict[str, float]:

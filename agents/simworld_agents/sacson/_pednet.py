@@ -74,6 +74,12 @@ class Encounters:
         pace = np.where(pace > _STILL * self.dt, pace, 0.0)
         return np.stack([pace, np.zeros_like(pace)], axis=1)[:, None]
 
+    def straight_on(self) -> FloatArray:
+        """Where each person will be in the next eight ticks at constant velocity, m, shape (n, 8, 2)."""
+        now = self.past[:, :1]
+        found: FloatArray = now + np.arange(1, STEPS + 1)[:, None] * (now - self.past[:, 1:2])
+        return found
+
     def inputs(self) -> tuple[FloatArray, FloatArray]:
         """What the network sees: of the past, shape (n, 33), and of the robot's future, (n, 16)."""
         at, ahead = self.frames()
@@ -108,7 +114,7 @@ class PedNet(Predictor):
             hidden = np.maximum(hidden, 0.0) if place < 2 else np.tanh(hidden)
         at, ahead = encounters.frames()
         steps = encounters.going() + hidden.reshape(-1, STEPS, 2) * (encounters.dt * FASTEST)
-        back = turned(np.cumsum(steps, axis=1), ahead * np.array([1.0, -1.0]))
+        back = turned(np.cumsum(steps, axis=1), ahead * MIRROR)
         found: FloatArray = at[:, None] + back
         return found
 
@@ -166,6 +172,12 @@ class PedNet(Predictor):
             if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
                 raise ValueError(f"{path}: layer {name} holds numbers that are not finite")
         return PedNet(weights)
+
+
+def apart(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Mean distance between walks of eight ticks, shape (n, 8, 2) each, in m, shape (n,)."""
+    found: FloatArray = length(one - other).mean(axis=1)
+    return found
 
 
 def filled(past: FloatArray) -> FloatArray:

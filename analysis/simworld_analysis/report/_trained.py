@@ -97,11 +97,12 @@ class Trained:
         return f"A network has {layers}; {who}." if hidden else f"A network has no hidden layer; {who}."
 
     def _settings(self) -> str:
-        given = self.block.get("settings") or {}
+        # RLlib's algorithms have defaults of their own; other learners' are all among the settings.
+        given, whose = self.block.get("settings") or {}, f"the defaults of {self.block['algo']}"
         if not given:
-            return "All other settings are RLlib's defaults."
+            return f"All other settings are {whose}."
         told = listed([f"{name.rstrip('_')} {plain(value)}" for name, value in given.items()], 40)
-        return f"Settings: {told}; all others are RLlib's defaults."
+        return f"Settings: {told}; all others are {whose}."
 
 
 def which(seeds: Sequence[int]) -> str:
@@ -150,11 +151,12 @@ def trained_methods(methods: Methods, trained: Trained) -> Methods:
     later = f", in which what comes one decision later counts {plain(gamma)} times as much" if gamma else ""
     probes = trained.scenario.get("probes") or {}
     paying = [f"“{name}”" for name, probe in probes.items() if isinstance(probe, Mapping) and probe.get("reward")]
+    by = f" with {trained.block['algo']}" if trained.block else ""
     more = f", and those that depend on the probe {listed(paying)}" if paying else ""
     instead = {
         "Sensing": (f"{who} see {listed(sees, 24) if sees else 'all that members of their role observe'}.",),
         "Adaptation and objectives": (
-            f"{who} are trained towards a large sum of the rewards that the world pays them{more}{later}.",
+            f"{who} are trained{by}. What they earn are the rewards that the world pays them{more}{later}.",
         ),
         "Learning and prediction": (
             "What is learned, how, with which settings and how it was evaluated stands under “Learning”.",

@@ -116,9 +116,12 @@ def test_who_stands_is_charged_nothing_against_a_robot_that_stands():
     kernel, notes, role = society(Straight())
     kernel.run()
     still = torch.zeros((1, STEPS * 2))
-    for reference, expected in (("stopped", pytest.approx(0.0, abs=1e-10)), ("absent", pytest.approx(1.0, abs=0.9999))):
+    charged = {}
+    for reference in ("stopped", "absent"):
         terms = prepared(role, notes.walk(), Costs(reference=reference))
-        assert float(terms.terms(torch.tensor([5]), still)["perturbation"]) == expected
+        charged[reference] = float(terms.terms(torch.tensor([5]), still)["perturbation"])
+    assert charged["stopped"] == pytest.approx(0.0, abs=1e-10)
+    assert charged["absent"] > 1e-4
 
 
 def test_courteous_costs_are_never_more_than_squared_ones():

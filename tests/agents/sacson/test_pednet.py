@@ -72,6 +72,7 @@ def test_a_network_that_says_nothing_says_that_all_go_on_as_now():
     past = moments().past
     on = past[:, :1] + np.arange(1, STEPS + 1)[:, None] * (past[:, :1] - past[:, 1:2])
     assert np.allclose(silent.ahead(moments()), on)
+    assert np.array_equal(moments().straight_on(), on)
 
 
 def test_a_row_has_the_same_bits_whatever_the_others_are():
