@@ -43,7 +43,7 @@ class Rllib(Learner):
         earned = told.get("episode_return_mean")
         return Lesson(steps, float("nan") if earned is None else float(earned))
 
-    def networks(self) -> dict[str, Network]:
+    def policies(self) -> dict[str, Network]:
         """Read from RLlib's modules, and compared with them."""
         found = {}
         for policy, role in self._school.roles.items():

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from simworld.learning._metrics import Metrics
 from simworld.learning._school import Classroom, learner_of
 from simworld.learning._stage import Part, Stage
 from simworld.scenario import load
-from simworld.spaces import Lesson, Network, NetworkMind
+from simworld.spaces import Lesson, Network, Trained
 from simworld.threads import pin_threads
 
 DONE, STOPPED = "done", "stopped"
@@ -92,11 +92,11 @@ class _Trainer:
         iteration, steps = self._before or (0, 0)
         kept = iteration
         if self._before is None:
-            self._evaluate(0, 0, self._networks(0, 0))
+            self._evaluate(0, 0, self._learned(0, 0))
         while steps < self._block.steps:
             if not waited(lambda: wish_of(self._job.run)):
                 if iteration > kept:
-                    self._keep(iteration, steps, self._networks(iteration, steps))
+                    self._keep(iteration, steps, self._learned(iteration, steps))
                 return STOPPED
             lesson = self._learner.iterate()
             iteration += 1
@@ -108,9 +108,9 @@ class _Trainer:
             row = self._row(iteration, steps) | {"return": lesson.earned, "seconds": seconds} | self._told(lesson)
             self._metrics.add("training", [row])
             if iteration % self._block.evaluate_every == 0 or steps >= self._block.steps:
-                networks = self._networks(iteration, steps)
-                self._evaluate(iteration, steps, networks)
-                self._keep(iteration, steps, networks)
+                learned = self._learned(iteration, steps)
+                self._evaluate(iteration, steps, learned)
+                self._keep(iteration, steps, learned)
                 kept = iteration
         return DONE
 
@@ -123,19 +123,18 @@ class _Trainer:
     def _row(self, iteration: int, steps: int) -> dict[str, Any]:
         return {"episode": self._job.name, "training_seed": self._job.seed, "iteration": iteration, "steps": steps}
 
-    def _evaluate(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
+    def _evaluate(self, iteration: int, steps: int, learned: Mapping[str, Trained]) -> None:
         """Play the scenario's own seeds with what was learned, in the kernel and without the learner."""
         rows = []
-        minds = {
-            role: NetworkMind(networks[role]) if role in networks else _Each(networks) for role in self._part.roles
-        }
         for seed in self._seeds:
+            # As new in each episode: who goes on learning begins where the training has left it.
+            minds = {role: learned[role].mind() if role in learned else _Each(learned) for role in self._part.roles}
             stage = self._part.played(minds, seed)
             told = {f"measure.{name}": value for name, value in stage.measured(self._measures).items()}
             rows.append(self._row(iteration, steps) | {"seed": seed, "return": _earned(stage)} | told)
         self._metrics.add("evaluation", rows)
 
-    def _networks(self, iteration: int, steps: int) -> dict[str, Network]:
+    def _learned(self, iteration: int, steps: int) -> dict[str, Trained]:
         """What was learned so far, by policy."""
         from simworld import __version__  # noqa: PLC0415
 
@@ -147,14 +146,12 @@ class _Trainer:
             "learners": list(self._block.learners),
             "simworld": __version__,
         }
-        found = self._learner.networks()
+        found = self._learner.policies()
         for policy, role in self._roles.items():
             wrong = found[policy].misfit(role) if policy in found else f"found {', '.join(found) or 'none'}"
             if wrong:
-                raise ContractError(f"{self._block.algo}: no network for the policy {policy!r}: {wrong}")
-        return {
-            policy: replace(found[policy], about=about | {"role": role.name}) for policy, role in self._roles.items()
-        }
+                raise ContractError(f"{self._block.algo}: nothing learned for the policy {policy!r}: {wrong}")
+        return {policy: found[policy].said(about | {"role": role.name}) for policy, role in self._roles.items()}
 
     def _told(self, lesson: Lesson) -> dict[str, float]:
         """Numbers of the learner's own, by column; nan where it tells none."""
@@ -165,7 +162,7 @@ class _Trainer:
             )
         return {f"told.{name}": lesson.told.get(name, float("nan")) for name in names}
 
-    def _keep(self, iteration: int, steps: int, networks: Mapping[str, Network]) -> None:
+    def _keep(self, iteration: int, steps: int, learned: Mapping[str, Trained]) -> None:
         """Keep a checkpoint to go on from, and the policies, each by renaming."""
         waiting = self._checkpoint.with_suffix(".tmp")
         shutil.rmtree(waiting, ignore_errors=True)
@@ -179,9 +176,9 @@ class _Trainer:
         shutil.rmtree(old, ignore_errors=True)
         folder = self._job.run / "policies"
         folder.mkdir(exist_ok=True)
-        for policy, network in networks.items():
+        for policy, what in learned.items():
             unfinished = folder / f"{policy}-{self._job.name}.tmp"
-            network.save(unfinished)
+            what.save(unfinished)
             unfinished.replace(folder / f"{policy}-{self._job.name}.npz")
         beside = self._job.run / "learned"
         for name, content in self._learner.files().items():
@@ -212,8 +209,8 @@ def _earned(stage: Stage) -> float:
 class _Each(Cohort):
     """Each member has a network of its own."""
 
-    def __init__(self, networks: Mapping[str, Network]) -> None:
-        self._networks = networks
+    def __init__(self, learned: Mapping[str, Trained]) -> None:
+        self._networks = {policy: what for policy, what in learned.items() if isinstance(what, Network)}
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """One after the other: there are few."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from simworld.lazy import lazily
 from simworld.spaces._learner import Learner, Lesson, School, require_torch
-from simworld.spaces._mind import NetworkMind
-from simworld.spaces._network import Activation, Layer, Network, dense
+from simworld.spaces._network import Activation, Layer, Network, NetworkMind, dense
+from simworld.spaces._trained import Trained
 from simworld.spaces._vector import ActionVector, ObservationVector
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __all__ = [
     "ObservationVector",
     "RoleSpaces",
     "School",
+    "Trained",
     "VectorSpaces",
     "dense",
     "foreign",

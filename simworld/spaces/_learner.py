@@ -1,4 +1,4 @@
-"""What learns: whoever makes networks out of episodes, by whatever algorithm."""
+"""What learns: whoever makes policies out of episodes, by whatever algorithm."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import ClassVar
 
 from simworld.errors import RunError
 from simworld.kernel import Cohort, Field, Intervention, Role, Silent
-from simworld.spaces._network import Activation, Network
+from simworld.spaces._network import Activation
+from simworld.spaces._trained import Trained
 
 
 class School(ABC):
@@ -77,8 +78,8 @@ class Learner(ABC):
         """Learn for a while."""
 
     @abstractmethod
-    def networks(self) -> Mapping[str, Network]:
-        """What it would do now, by policy."""
+    def policies(self) -> Mapping[str, Trained]:
+        """What it would do now, by policy: networks, or anything else that can be kept and played."""
 
     @abstractmethod
     def save(self, folder: Path) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from simworld.errors import ContractError
-from simworld.kernel import Array, Role
+from simworld.kernel import Array, Cohort, Role, Seats
+from simworld.spaces._trained import Trained
 from simworld.spaces._vector import ActionVector, FloatArray, ObservationVector
 
 Activation = Literal["linear", "tanh", "relu"]
@@ -37,7 +38,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Trained):
     """Layers between the vector of what is seen and the numbers that decide.
 
     The outputs are a logit (or a value) for every value of every choice, then a mean for every amount and the logarithm
@@ -117,6 +118,14 @@ class Network:
                 return differ if mine != theirs else f"bounds or shapes of what it {what} ({mine}) differ"
         return ""
 
+    def mind(self) -> NetworkMind:
+        """Whoever does what it finds best."""
+        return NetworkMind(self)
+
+    def said(self, about: Mapping[str, Any]) -> Network:
+        """The same, and where it comes from."""
+        return replace(self, about=about)
+
     def save(self, path: Path) -> None:
         """Write it as one ``.npz`` file: arrays and plain data, nothing that is executed when it is loaded."""
         data = {
@@ -170,6 +179,29 @@ class Network:
 
     def _means(self, outputs: FloatArray) -> FloatArray:
         return outputs[:, self.logits : self.logits + self.done.amounts]
+
+
+class NetworkMind(Cohort):
+    """Decides by a network, for all of its members in one pass."""
+
+    def __init__(self, network: Network, greedy: bool = True) -> None:
+        self._network, self._greedy = network, greedy
+
+    def check(self, role: Role) -> None:
+        """The role must be the one that it was trained for, in all that counts."""
+        wrong = self._network.misfit(role)
+        if wrong:
+            raise ValueError(f"the policy was trained for something else: {wrong}")
+
+    def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
+        """What the network finds best, or a draw from what it gives."""
+        network, n = self._network, len(seats.members)
+        if self._greedy:
+            return network.decided(seen, n)
+        outputs = network.outputs(network.seen.told(seen, n))
+        chance = seats.draw("policy.choice", "uniform", (network.logits,)) if network.logits else np.zeros((n, 0))
+        normal = seats.draw("policy.amount", "normal", (network.done.amounts,)) if network.done.amounts else None
+        return network.drawn(outputs, network.allowed(seen, n), chance, normal)
 
 
 def dense(weights: Sequence[Array], biases: Sequence[Array], activation: Activation) -> tuple[Layer, ...]:

@@ -55,9 +55,7 @@ class Net:
         return PedNet(tuple((weight, bias) for weight, bias in parts))
 
 
-def fit(
-    encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int = 30, start: PedNet | None = None
-) -> PedNet:
+def fit(encounters: Encounters, future: FloatArray, seed: int = 0, epochs: int = 30) -> PedNet:
     """Fit the network to where people went, by least squares (Adam).
 
     People are taken to have no side that they like better: every moment is learned from as it was and mirrored.
@@ -67,14 +65,13 @@ def fit(
         future: Where the person was in the next eight ticks, m, shape (n, 8, 2).
         seed: Of the first weights and of the order of batches.
         epochs: How often all moments are gone through.
-        start: Where to go on from.
 
     Raises:
         ImportError: torch is not installed.
     """
     torch = with_torch()
     chance = torch.Generator().manual_seed(seed)
-    net = Net(torch, chance, start)
+    net = Net(torch, chance)
     sides = (encounters, future), (encounters.mirrored(), future * MIRROR)
     told: list[list[Any]] = []
     for side, where in sides:

@@ -111,20 +111,24 @@ class SacsonLearner(Learner):
             moments, future = encounters(self._gathered, to_fit=True)
             if not len(moments):
                 raise ValueError("no walk has a person in ten ticks on end: there is nothing to fit a model to")
-            self._people = fit(moments, future, self._school.seed, self._epochs, self._people)
+            # From the beginning each time: going on from the last one sees the oldest walks most often, and overfits.
+            self._people = fit(moments, future, self._school.seed, self._epochs)
         told |= self._train()
         self._iterations += 1
         return Lesson(steps, told=told)
 
-    def networks(self) -> Mapping[str, Network]:
+    def policies(self) -> Mapping[str, Network]:
         """What it does in the first of the eight ticks."""
+        return {"robot": self._network()}
+
+    def _network(self) -> Network:
         amounts = self._does.amounts
         weights = [layer.weight.detach().numpy() for layer in self._layers]
         biases = [layer.bias.detach().numpy() for layer in self._layers]
         weights[-1] = np.concatenate([weights[-1][:amounts], np.zeros_like(weights[-1][:amounts])])
         biases[-1] = np.concatenate([biases[-1][:amounts], np.full(amounts, _SPREAD)])
         layers = dense(weights, biases, self._school.activation)
-        return {"robot": Network(self._seen, self._does, layers, {}, squashed=True)}
+        return Network(self._seen, self._does, layers, {}, squashed=True)
 
     def files(self) -> Mapping[str, bytes]:
         """The model of people."""
@@ -159,7 +163,7 @@ class SacsonLearner(Learner):
     def _gather(self) -> tuple[int, list[Walk]]:
         """Episodes past robots of many kinds: how many decisions there were, and the walks."""
         trained = bool(self._iterations and self._updates)
-        own: Cohort | None = NetworkMind(self.networks()["robot"], greedy=False) if trained else None
+        own: Cohort | None = NetworkMind(self._network(), greedy=False) if trained else None
         kinds, steps, walks = drivers(self._collect, own), 0, []
         for number in range(self._played, self._played + self._walks):
             mind, gone = kinds[number % len(kinds)]

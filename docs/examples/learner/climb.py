@@ -59,7 +59,7 @@ class Climb(Learner):
             self.best, self.kept = notes.total, amount
         return Lesson(notes.decisions, notes.total, {"best": self.best})
 
-    def networks(self) -> Mapping[str, Network]:
+    def policies(self) -> Mapping[str, Network]:
         """What it would do now."""
         return {self.policy: self._network(self.kept)}
 

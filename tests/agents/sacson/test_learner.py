@@ -182,7 +182,7 @@ def test_it_goes_on_from_what_it_kept_as_if_it_had_not_been_stopped(tmp_path):
     stopped.save(tmp_path / "kept")
     resumed.restore(tmp_path / "kept")
     assert resumed.iterate() == second
-    for one, other in zip(whole.networks()["robot"].layers, resumed.networks()["robot"].layers, strict=True):
+    for one, other in zip(whole.policies()["robot"].layers, resumed.policies()["robot"].layers, strict=True):
         assert np.array_equal(one.weight, other.weight)
     assert whole.files() == resumed.files()
 
