@@ -40,15 +40,15 @@ STEPS, HORIZON, EVERY, SEEDS = 8, 60, 4, range(100_000, 100_040)
 RESAMPLES = 1000
 
 PEOPLE = {
-    "people": ("varied", 120_000, 600),
-    "people_10_percent": ("varied", 12_000, 300),
-    "people_1_percent": ("varied", 1_200, 30),
+    "people": ("varied", 3_800, 25),
+    "people_10_percent": ("varied", 380, 60),
+    "people_1_percent": ("varied", 38, 100),
     # A robot that seeks people never arrives, and makes three times as many moments in a walk: as many in all.
-    "people_from_seeking": ("seeking", 57_000, 200),
-    "people_from_goals": ("goal", 57_000, 600),
-    "people_from_orca": ("varied", 60_000, 600),
+    "people_from_seeking": ("seeking", 570, 30),
+    "people_from_goals": ("goal", 1_700, 40),
+    "people_from_orca": ("varied", 1_900, 30),
 }
-"""Models of people: who drove while walks were gathered, for how many decisions, and how many walks at a time."""
+"""Models of people: who drove while walks were gathered, how many there were, and how often all were gone through."""
 OTHERS = {"people_from_orca": ("roles.pedestrian.kind=orca",), "cp_from_orca": ("roles.pedestrian.kind=orca",)}
 """Whose walks were gathered, where it was not people with social forces."""
 MINDED: dict[str, object] = {"perturbation": 100.0, "personal_space": 0.0}
@@ -95,8 +95,9 @@ def trained(name: str, **changes: object) -> Path:
 
 def model(name: str) -> None:
     """Fit one model of people, and keep it."""
-    collect, steps, walks = PEOPLE[name]
-    run = trained(name, steps=steps, settings={"collect": collect, "updates": 0, "walks": walks, "epochs": 30})
+    collect, walks, epochs = PEOPLE[name]
+    settings = {"collect": collect, "updates": 0, "walks": walks, "epochs": epochs}
+    run = trained(name, steps=1, settings=settings)
     shutil.copyfile(run / "learned" / "people-seed-000.npz", MODELS / f"{name}.npz")
 
 

@@ -42,6 +42,14 @@ class School(ABC):
             changes: What is changed in the middle of it, besides the scenario's own interventions.
         """
 
+    @abstractmethod
+    def episode_seed(self, number: int) -> int:
+        """The seed of an episode: for learners that work out what minds are not told.
+
+        Raises:
+            ValueError: There is no such number.
+        """
+
 
 @dataclass(frozen=True)
 class Lesson:

@@ -17,21 +17,31 @@ _FLAT = 1e-9
 """So small a slope, per case, is none."""
 
 
-def fit(features: FloatArray, labels: IntArray, classes: int, ridge: float) -> FloatArray:
+def fit(
+    features: FloatArray, labels: IntArray, classes: int, ridge: float, counts: FloatArray | None = None
+) -> FloatArray:
     """Weights of a linear softmax, shape (classes, features): least cross-entropy, plus ``ridge`` / 2 x their squares.
 
     The sum over cases is what is made least, so that more cases count for more. By Newton's method, with steps that are
     halved until they help.
+
+    Args:
+        features: Of cases, shape (n, features).
+        labels: The class of each, shape (n,).
+        classes: How many there are.
+        ridge: How much weights are shrunk.
+        counts: How often each case counts, shape (n,); by default once.
     """
     n, width = features.shape
-    hot = np.eye(classes)[labels]
+    often = np.ones((n, 1)) if counts is None else counts[:, None]
+    hot = np.eye(classes)[labels] * often
     weights = np.zeros((classes, width))
     value, shares = _loss(weights, features, hot, ridge)
     for _ in range(_MOST_STEPS):
-        slope = (shares - hot).T @ features + ridge * weights
+        slope = (shares * often - hot).T @ features + ridge * weights
         if np.abs(slope).max() < _FLAT * n:
             break
-        spread = shares[:, :, None] * (np.eye(classes) - shares[:, None, :])
+        spread = (often * shares)[:, :, None] * (np.eye(classes) - shares[:, None, :])
         bend = np.einsum("nkl,nf,ng->kflg", spread, features, features, optimize=True)
         bend = bend.reshape(classes * width, -1) + ridge * np.eye(classes * width)
         way = np.linalg.solve(bend, slope.reshape(-1)).reshape(classes, width)
@@ -50,8 +60,8 @@ def _loss(weights: FloatArray, features: FloatArray, hot: FloatArray, ridge: flo
     scores -= scores.max(axis=1, keepdims=True)
     powers = np.exp(scores)
     total = powers.sum(axis=1, keepdims=True)
-    value = np.log(total).sum() - (scores * hot).sum() + ridge / 2.0 * (weights**2).sum()
-    return float(value), powers / total
+    loss = (np.log(total) * hot.sum(axis=1, keepdims=True)).sum() - (scores * hot).sum()
+    return float(loss + ridge / 2.0 * (weights**2).sum()), powers / total
 
 
 @dataclass

@@ -10,7 +10,7 @@ import numpy as np
 from simworld.worlds.plaza import FloatArray, turned
 from simworld_agents.sacson._pednet import FASTEST, MIRROR, STEPS, WIDTHS, Encounters, PedNet
 
-_BATCH = 256
+_BATCH = 512
 
 
 def with_torch() -> Any:

@@ -22,6 +22,8 @@ _GONE = (2, 22)
 """Between these ticks a robot is taken out, where one is."""
 _RARE = 10
 """Moments in which a robot is just gone are few: each is learned from so many times."""
+_CLOSE, _MET = 1.2, 5
+"""So are those in which it will come this close, in m, to where a person goes: there alone it disturbs anybody."""
 
 
 class Seeker(Walker):
@@ -164,7 +166,10 @@ def encounters(walks: Sequence[Walk], to_fit: bool = False) -> tuple[Encounters,
     if not to_fit:
         return found, future
     just_gone = (there == 0.0) & ~np.isnan(robot_past[:, 0, 0])
-    rows = np.concatenate([np.arange(len(there)), np.repeat(np.flatnonzero(just_gone), _RARE - 1)])
+    apart = length(plan - found.straight_on())
+    meets = np.where(there[:, None] > 0.0, apart, np.inf).min(axis=1, initial=np.inf) < _CLOSE
+    more = (np.repeat(np.flatnonzero(rare), times - 1) for rare, times in ((just_gone, _RARE), (meets, _MET)))
+    rows = np.concatenate([np.arange(len(there)), *more])
     return found.chosen(rows), future[rows]
 
 

@@ -72,6 +72,7 @@ def member_role(form: Form) -> Role:
             Field("distinct", "int64", low=0, high=form.size, meaning="how many different answers there are"),
             Field("margin", "int64", low=0, high=form.size, meaning="by how many the answer of most leads the next"),
             Field("told", "bool", meaning="the team's expert has answered this case, and its answer is shared"),
+            form.answer("reply", "what the expert told it when it last asked, be it on the case before"),
             Field("load", "int64", low=0, meaning="requests before the team's expert"),
             Field("moves", "bool", (form.size + 2,), masks="move", meaning="what may be done now"),
             *_setting(form),

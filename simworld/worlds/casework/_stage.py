@@ -7,9 +7,15 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt
+from scipy.special import ndtr
 
 from simworld.kernel import Chance
 from simworld.worlds.casework._answers import FloatArray, IntArray
+
+_POINTS = 48
+"""Angles of each sector over which a posterior is summed (Gauss and Legendre)."""
+_SHARPEST = 0.02
+"""What is blurred less is taken to be blurred this much, where a posterior is asked for."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,35 @@ class Stage:
         )
         return weights
 
+    def posterior(self, number: int, topic: IntArray, features: FloatArray) -> FloatArray:
+        """How likely each class is to be right, given all that is seen and the rules: what no solver can beat.
+
+        Args:
+            number: Which stage it is.
+            topic: Shape (n,).
+            features: Shape (n, features).
+
+        Returns:
+            Shape (n, classes). The clear numbers given the blurred ones are normal, so where the target is on the plane
+            is, too; the density of its angle, which is known in closed form, is summed over each sector.
+        """
+        share = 1.0 / (1.0 + self.noise**2)
+        spread = max(self.noise * np.sqrt(share), _SHARPEST)
+        angles = 2.0 * np.pi * (np.arange(self.classes) + 0.5) / self.classes
+        rays = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        # The rules are the rays, as the plane of a topic lies among the numbers: back to the plane by least squares.
+        axes = np.einsum("xk,tkf->txf", np.linalg.pinv(rays), self.rules(number))
+        middle = np.einsum("nf,nxf->nx", features, axes[topic]) * share / spread
+        points, weights = np.polynomial.legendre.leggauss(_POINTS)
+        at = angles[:, None] + points * (np.pi / self.classes)
+        along = middle[:, 0, None, None] * np.cos(at) + middle[:, 1, None, None] * np.sin(at)
+        across = middle[:, 1, None, None] * np.cos(at) - middle[:, 0, None, None] * np.sin(at)
+        far = np.exp(-0.5 * (middle**2).sum(axis=1))[:, None, None]
+        density = far + np.sqrt(2.0 * np.pi) * along * np.exp(-0.5 * across**2) * ndtr(along)
+        mass: FloatArray = np.einsum("nkp,p->nk", density, weights)
+        likely: FloatArray = mass / mass.sum(axis=1, keepdims=True)
+        return likely
+
     def deal(self, number: int, seed: int, case: int, teams: IntArray) -> Cases:
         """This case of each of these teams, on the stage of this number in the episode of this seed."""
         chance = Chance(seed)
@@ -76,6 +111,11 @@ class Stage:
         topic = (chance.draw("uniform", "stage/topic", case, teams) * count).astype(np.int64)
         drawn = chance.draw("normal", "stage/case", case, teams, (2, self.features))
         return self._cases(number, topic, drawn)
+
+    def right(self, number: int, seed: int, case: int, teams: IntArray, topic: IntArray) -> IntArray:
+        """The right classes of a case of these teams, whose topics are known, shape (n,): for learners and studies."""
+        drawn = Chance(seed).draw("normal", "stage/case", case, teams, (2, self.features))
+        return self._cases(number, topic, drawn).key
 
     def lessons(self, number: int, block: int, topic: int, count: int) -> Cases:
         """Labelled cases to learn one topic from; each block of them is another, and none is ever dealt.

@@ -119,7 +119,7 @@ class Casework(World):
         self._compared = compared(self._answer)
         self._sure, self._next_sure, self._told_sure = (np.full(s, np.nan) for s in (shape, shape, shape[:1]))
         self._same, self._decided, self._waits, self._here = (np.zeros(shape, dtype=np.bool_) for _ in range(4))
-        self._kind = np.full(shape, CREATE)
+        self._kind, self._reply_to = np.full(shape, CREATE), blank(shape, texts)
         known = self._form.topics if texts else self.stage.known
         self._tally = Tally(known)
         here = self._members_in(turn, teams)
@@ -189,6 +189,7 @@ class Casework(World):
             "distinct": agreed.distinct,
             "margin": agreed.margin,
             "told": self._told[team],
+            "reply": self._reply_to[team, place],
             "load": load,
             "moves": self._moves(team, place),
             **setting,
@@ -269,6 +270,7 @@ class Casework(World):
         self._kind[team, place], self._waits[team, place], self._decided[team, place] = kind, asks, ~asks
         self._next[team, place], self._next_sure[team, place] = answer, sure
         self._deferred[team[asks]] = True
+        self._reply_to[team[asks], place[asks]] = NO_TEXT if self._form.texts else NO_CLASS
         self._ask(team[asks], acts.members[asks], turn)
 
     def _ask(self, team: IntArray, members: IntArray, turn: Turn) -> None:
@@ -286,6 +288,7 @@ class Casework(World):
         rows, places = np.nonzero(self._waits[team])
         at = team[rows]
         self._next[at, places], self._next_sure[at, places] = self._told_answer[at], self._told_sure[at]
+        self._reply_to[at, places] = self._told_answer[at]
         self._waits[at, places], self._decided[at, places] = False, True
 
     def _replies(self, acts: Acts, turn: Turn) -> None:
@@ -325,6 +328,7 @@ class Casework(World):
             return
         place = requests % self.size
         self._next[team, place], self._next_sure[team, place] = reply, sure
+        self._reply_to[team, place] = reply
         self._waits[team, place], self._decided[team, place] = False, True
 
     def _refuse(self, requests: IntArray) -> None:
