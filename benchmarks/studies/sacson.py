@@ -14,12 +14,7 @@ Pass (A3): at least 15 percent nearer than constant velocity on average, and a c
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
-import subprocess
-import sys
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,12 +23,13 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.measure import wide_console
+from benchmarks.studies import training
+from benchmarks.studies.training import ROOT
 from simworld.kernel import Chance, Cohort, Group, Intervention, Kernel
 from simworld.worlds.plaza import FloatArray, Plaza
 from simworld_agents.navigator import Costs, Orca, Planner, SocialForce, Still, Straight
 from simworld_agents.sacson import Encounters, PedNet, apart
 
-ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "scenarios" / "plaza" / "learn_sacson.yaml"
 MODELS = SCENARIO.parent / "models"
 STEPS, HORIZON, EVERY, SEEDS = 8, 60, 4, range(100_000, 100_040)
@@ -81,16 +77,7 @@ ROBOTS: tuple[tuple[str, Cohort], ...] = (
 
 def trained(name: str, **changes: object) -> Path:
     """The run of one training; it is there already if it was done before."""
-    changes = {"seeds": 1, "evaluate_every": 100} | changes
-    texts = [*OTHERS.get(name, ()), *(f"train.{key}={json.dumps(value)}" for key, value in changes.items())]
-    sets = [part for text in texts for part in ("--set", text)]
-    command = [sys.executable, "-c", "from simworld.cli import main; main()", "train", str(SCENARIO)]
-    done = subprocess.run(
-        [*command, "--jobs", "1", "--json", *sets], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
-    return ROOT / str(json.loads(done.stdout)["run"])
+    return training.trained(SCENARIO, {"seeds": 1, "evaluate_every": 100} | changes, OTHERS.get(name, ()))
 
 
 def model(name: str) -> None:
@@ -240,12 +227,6 @@ def table(walks: Asked) -> Table:
     return shown
 
 
-def side_by_side(names: Sequence[str], do: object) -> None:
-    """Two at a time."""
-    with ThreadPoolExecutor(2) as pool:
-        list(track(pool.map(do, names), "training", total=len(names)))  # type: ignore[arg-type]
-
-
 def main() -> None:
     """Train, ask, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -255,8 +236,8 @@ def main() -> None:
     names = set(told.names or [*PEOPLE, *POLICIES])
     if not told.score:
         MODELS.mkdir(exist_ok=True)
-        side_by_side([name for name in PEOPLE if name in names], model)
-        side_by_side([name for name in POLICIES if name in names], policy)
+        training.side_by_side([name for name in PEOPLE if name in names], model)
+        training.side_by_side([name for name in POLICIES if name in names], policy)
     wide_console().print(table(asked()))
 
 

@@ -23,7 +23,7 @@ from simworld_agents.caseworker._asked import LlmExpert, LlmSolver, PersonExpert
 from simworld_agents.caseworker._cues import CUES, NEEDS, Candidates, candidates
 from simworld_agents.caseworker._experts import SimulatedExpert
 from simworld_agents.caseworker._members import SolvingMember, TeamMember, rounds_of, stage_of
-from simworld_agents.caseworker._policies import Always, Anything, Policy, PolicyName, Threshold, drawn, named
+from simworld_agents.caseworker._policies import Always, Anything, Lot, Policy, PolicyName, Threshold, drawn, named
 from simworld_agents.caseworker._solver import Solver, answered, fit, heads_of, train
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "Candidates",
     "LlmExpert",
     "LlmSolver",
+    "Lot",
     "PersonExpert",
     "Policy",
     "PolicyName",

@@ -44,6 +44,8 @@ class LlmSolver(Agent):
     """Who decides what to make of its answers: the model, too (asked), or a fixed policy."""
     threshold: Share = 0.5
     """With the policy of that name: it asks the expert if it is less sure."""
+    share: Share = 0.25
+    """With the policy lot: how often it asks."""
     persona: str = ""
     """Who it is, in a sentence or two of the prompt."""
     goal: str = "be right at the end, at the least cost"
@@ -64,10 +66,15 @@ class LlmSolver(Agent):
         if self.policy == "asked":
             return await self._decide(seen, seat, options)
         chance = seat.draw("policy", width=(options.size + 2,))
-        move = int(named(self.policy, self.threshold).choose(options, chance[None])[0])
+        move = int(self._fixed(options, chance[None])[0])
         if move == options.create:
             return await self._solve(seen, seat, options)
         return {"move": move, "answer": _none(seat.role)}
+
+    def _fixed(self, options: Candidates, chance: Array) -> Array:
+        """What a policy decides that needs no model, shape (1,)."""
+        assert self.policy != "asked"
+        return named(self.policy, self.threshold, self.share).choose(options, chance)
 
     async def _solve(self, seen: Mapping[str, Value], seat: Seat, options: Candidates) -> Action:
         """Ask for an answer."""

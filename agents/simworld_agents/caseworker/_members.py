@@ -100,14 +100,16 @@ class TeamMember(SolvingMember):
     """Solves the stage's cases by a linear softmax that was trained on known topics, and follows a fixed policy."""
 
     policy: PolicyName = "threshold"
-    """What it makes of its answers: always_eval, always_create, always_defer, random, or threshold."""
+    """What it makes of its answers: always_eval, always_create, always_defer, random, threshold or lot."""
     threshold: Share = 0.5
     """With the policy of that name: it asks the expert if it is less sure."""
+    share: Share = 0.25
+    """With the policy lot: how often it asks."""
 
     def __post_init__(self) -> None:
         """Begin untrained."""
         super().__post_init__()
-        self._policy: Policy = named(self.policy, self.threshold)
+        self._policy: Policy = named(self.policy, self.threshold, self.share)
 
     def decide(self, seen: Mapping[str, Array], members: IntArray, role: Role, chance: Array) -> IntArray:  # noqa: ARG002
         """As the policy has it."""

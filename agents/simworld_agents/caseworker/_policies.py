@@ -10,8 +10,8 @@ import numpy as np
 
 from simworld_agents.caseworker._cues import Candidates, FloatArray, IntArray
 
-PolicyName: TypeAlias = Literal["always_eval", "always_create", "always_defer", "random", "threshold"]
-"""Which fixed policy: always one kind of move, any allowed move, or the expert for whoever is not sure enough."""
+PolicyName: TypeAlias = Literal["always_eval", "always_create", "always_defer", "random", "threshold", "lot"]
+"""Which fixed policy: always one kind of move, any allowed move, asking if one is not sure enough, or asking by lot."""
 
 
 class Policy(ABC):
@@ -97,7 +97,24 @@ class Threshold(Policy):
         return scores
 
 
-def named(name: PolicyName, threshold: float) -> Policy:
+@dataclass(frozen=True)
+class Lot(Policy):
+    """Asks the expert by lot, as often as it is told, else takes over the answer that most hold: a control."""
+
+    share: float
+
+    def scores(self, candidates: Candidates) -> FloatArray:
+        """The answer of most first."""
+        return by_support(candidates)
+
+    def choose(self, candidates: Candidates, chance: FloatArray) -> IntArray:
+        """Of a member's chances the one for asking decides whether it does."""
+        asks = candidates.allowed[:, candidates.defer] & (chance[:, candidates.defer] < self.share)
+        move: IntArray = np.where(asks, candidates.defer, super().choose(candidates, chance))
+        return move
+
+
+def named(name: PolicyName, threshold: float, share: float = 0.0) -> Policy:
     """A fixed policy by its name."""
     policies: dict[str, Policy] = {
         "always_eval": Always("eval"),
@@ -105,5 +122,6 @@ def named(name: PolicyName, threshold: float) -> Policy:
         "always_defer": Always("defer"),
         "random": Anything(),
         "threshold": Threshold(threshold),
+        "lot": Lot(share),
     }
     return policies[name]

@@ -55,6 +55,8 @@ class Refit:
     """Cases of each known topic in the training set."""
     ridge: float = 0.3
     """How much weights are shrunk."""
+    caution: float = 1.0
+    """How much they are for topics of which there are demonstrations alone: with few of them one is too sure else."""
 
 
 def refitted(stage: tuple[Stage, int], place: int, before: FloatArray, told: Cases, how: Refit) -> FloatArray:
@@ -82,7 +84,9 @@ def refitted(stage: tuple[Stage, int], place: int, before: FloatArray, told: Cas
         heads[: settings.known] = before[: settings.known]
     for one in np.unique(told.topic).tolist():
         at = topic == one
-        heads[one] = fit(features[at], right[at], settings.classes, how.ridge, counts[at])
+        taught = how.learns == "all" and one < settings.known
+        ridge = how.ridge if taught else how.caution
+        heads[one] = fit(features[at], right[at], settings.classes, ridge, counts[at])
     return _gated(stage, before, heads) if how.gate else heads
 
 

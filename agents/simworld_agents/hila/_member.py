@@ -34,6 +34,8 @@ class Hila(SolvingMember):
     """Cases between two fits of its solver."""
     weight: Annotated[float, Gt(0)] = 1.0
     """How much an expert's answer counts against a case of the training set."""
+    caution: Annotated[float, Gt(0)] = 1.0
+    """How much it shrinks its weights for topics that it knows from an expert alone; less makes it too sure of them."""
     gate: bool = False
     """Keep what it knew of a known topic where it would get worse on labelled cases that are kept apart."""
     alone_from: Annotated[int, Ge(0)] | None = None
@@ -93,7 +95,7 @@ class Hila(SolvingMember):
         """Fit solvers anew."""
         solver = self.solver_for(seen, role)
         assert self._trained_for is not None
-        how = Refit(self.learns, self.weight, self.gate, self.lessons, self.ridge)
+        how = Refit(self.learns, self.weight, self.gate, self.lessons, self.ridge, self.caution)
         for row in np.flatnonzero(due).tolist():
             member, place = int(members[row]), int(seen["place"][row])
             told = self._told.taken(member, self.learns == "latest")

@@ -196,6 +196,14 @@ def test_a_softmax_policy_draws_as_often_as_it_says():
     assert shares == pytest.approx(powers / powers.sum(), abs=0.01)
 
 
+def test_who_asks_by_lot_asks_as_often_as_it_is_told():
+    many = options()
+    many = Candidates(*(np.repeat(a, 20000, axis=0) for a in (many.allowed, many.cues, many.place, many.confidence)))
+    moves = named("lot", 0.5, 0.3).choose(many, np.random.Generator(np.random.Philox(5)).random((20000, 5)))
+    assert (moves == 4).mean() == pytest.approx(0.3, abs=0.01)
+    assert set(moves.tolist()) == {2, 4}
+
+
 # -- simulated experts -----------------------------------------------------------------------------------------------
 
 

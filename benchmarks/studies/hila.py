@@ -1,0 +1,83 @@
+"""Policies of when to ask: what scenarios/deferral/hila.yaml compares.
+
+    python -m benchmarks.studies.hila [NAME ...]
+
+Trains them, or those that are named, by ``simworld train scenarios/deferral/learn.yaml``, under ``runs/``, and writes
+them into ``scenarios/deferral/models`` (minutes on two cores; no torch is needed). Prints, for each, by how much its
+decisions are worth less than under the Bayes rule (H1 of the specification of HILA), at first and at last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+from rich.table import Table
+
+from benchmarks.measure import wide_console
+from benchmarks.studies.training import ROOT, side_by_side, trained
+
+SCENARIO = ROOT / "scenarios" / "deferral" / "learn.yaml"
+MODELS = SCENARIO.parent / "models"
+
+POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
+    "grpo": ({}, ()),
+    "joint": ({"loop": "joint"}, ("world.cases=40", "roles.member.count=150", "roles.expert.count=50")),
+    "uniform": ({"group": "uniform"}, ()),
+    "sampled": ({"group": "sampled"}, ()),
+    "std": ({"how": {"advantage": "std"}}, ()),
+    "clip_old": ({"how": {"clip": "old"}}, ()),
+    "clip_initial": ({"how": {"clip": "initial"}}, ()),
+    "as_coded": ({"group": "uniform", "how": {"advantage": "std", "clip": "initial"}}, ()),
+    "cost_0": ({}, ("world.cost_defer=0",)),
+    "cost_005": ({}, ("world.cost_defer=0.05",)),
+    "cost_01": ({}, ("world.cost_defer=0.1",)),
+    "cost_06": ({}, ("world.cost_defer=0.6",)),
+    "cost_09": ({}, ("world.cost_defer=0.9",)),
+    "expert_50": ({}, ("roles.expert.accuracy=0.5",)),
+    "expert_70": ({}, ("roles.expert.accuracy=0.7",)),
+    "expert_85": ({}, ("roles.expert.accuracy=0.85",)),
+}
+"""Policies: with which settings of the learner, and in which world they were trained, where it is another."""
+
+
+def run_of(name: str) -> Path:
+    """The run of one training; it is there already if it was done before."""
+    settings, sets = POLICIES[name]
+    return trained(SCENARIO, {"seeds": 1, "evaluate_every": 100, "settings": settings}, ("episodes=2", *sets))
+
+
+def policy(name: str) -> None:
+    """Train one policy, and keep it."""
+    shutil.copyfile(run_of(name) / "policies" / "member-seed-000.npz", MODELS / f"{name}.npz")
+
+
+def table(names: list[str]) -> Table:
+    """How far from the Bayes rule they are."""
+    shown = Table(title="regret of decisions to the Bayes rule, in training, on average")
+    for column in ("policy", "before", "after", "asks", "copies"):
+        shown.add_column(column)
+    for name in names:
+        with pa.ipc.open_stream(run_of(name) / "tables" / "training" / "seed-000.arrows") as file:
+            rows = file.read_all().to_pylist()
+        first, last = (rows[place] for place in (0, -1))
+        cells = [f"{row['told.regret']:.3f}" for row in (first, last)]
+        shown.add_row(name, *cells, f"{last['told.defer']:.2f}", f"{last['told.eval']:.2f}")
+    return shown
+
+
+def main() -> None:
+    """Train, and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(POLICIES)}")
+    told = parser.parse_args()
+    names = [name for name in POLICIES if not told.names or name in told.names]
+    MODELS.mkdir(exist_ok=True)
+    side_by_side(names, policy)
+    wide_console().print(table(names))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""Trainings of studies: each by ``simworld train``, under ``runs/``, and not done again where it is done."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from rich.progress import track
+
+ROOT = Path(__file__).parents[2]
+
+
+def trained(scenario: Path, block: Mapping[str, object], sets: Sequence[str] = ()) -> Path:
+    """The run of one training.
+
+    Args:
+        scenario: With a ``train`` block.
+        block: What of that block is set to what.
+        sets: What else is set, as ``key=value``.
+    """
+    texts = [*sets, *(f"train.{key}={json.dumps(value)}" for key, value in block.items())]
+    options = [part for text in texts for part in ("--set", text)]
+    command = [sys.executable, "-c", "from simworld.cli import main; main()", "train", str(scenario)]
+    done = subprocess.run(
+        [*command, "--jobs", "1", "--json", *options], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"{scenario.name} {' '.join(texts)}: {done.stderr}")
+    return ROOT / str(json.loads(done.stdout)["run"])
+
+
+def side_by_side(names: Sequence[str], do: Callable[[str], None]) -> None:
+    """Two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        list(track(pool.map(do, names), "training", total=len(names)))
