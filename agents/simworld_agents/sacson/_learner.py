@@ -28,7 +28,7 @@ from simworld_agents.sacson._fitting import Net, fit, with_torch
 from simworld_agents.sacson._mind import SACSON, SacsonCosts
 from simworld_agents.sacson._objective import TERMS, Objective, States
 from simworld_agents.sacson._pednet import STEPS, PedNet, apart
-from simworld_agents.sacson._walks import Collect, Notes, Walk, drivers, encounters, taken_out
+from simworld_agents.sacson._walks import Collect, Notes, Walk, changes_of, drivers, encounters
 
 _BATCH = 256
 _SPREAD = -2.0
@@ -166,9 +166,9 @@ class SacsonLearner(Learner):
         own: Cohort | None = NetworkMind(self._network(), greedy=False) if trained else None
         kinds, steps, walks = drivers(self._collect, own), 0, []
         for number in range(self._played, self._played + self._walks):
-            mind, gone = kinds[number % len(kinds)]
+            mind, ending = kinds[number % len(kinds)]
             notes = Notes(self._role)
-            self._school.play({"robot": mind}, number, notes, taken_out(gone, number, self._school.seed))
+            self._school.play({"robot": mind}, number, notes, changes_of(ending, number, self._school.seed))
             steps += notes.decisions
             walks.append(notes.walk())
         self._played += self._walks

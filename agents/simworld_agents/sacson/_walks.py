@@ -18,10 +18,15 @@ Collect = Literal["varied", "goal", "seeking"]
 """Who drives while walks are gathered: robots of many kinds, one that goes straight on, or one that seeks people."""
 _HELD = 8
 """Ticks for which who wanders keeps a velocity."""
-_GONE = (2, 22)
-"""Between these ticks a robot is taken out, where one is."""
+Ending = Literal["", "gone", "stops"]
+"""What becomes of a robot in the middle of a walk: nothing, it is taken out, or it stands from then on. A model is
+asked what people do then, and can know it only if it has seen it."""
+_MIDDLE = (2, 22)
+"""Between these ticks that happens, where it does."""
 _RARE = 10
-"""Moments in which a robot is just gone are few: each is learned from so many times."""
+"""Moments in which a robot is just gone, or has just stopped, are few: each is learned from so many times."""
+_HARDLY = 0.01
+"""Who moves less than this, in m, stands."""
 _CLOSE, _MET = 1.2, 5
 """So are those in which it will come this close, in m, to where a person goes: there alone it disturbs anybody."""
 
@@ -123,8 +128,8 @@ class Notes(Silent):
         return len(self._robot)
 
 
-def drivers(collect: Collect, own: Cohort | None) -> list[tuple[Cohort, bool]]:
-    """Who drives in turn, and whether it is taken out in the middle; the own policy every other time, if there is one.
+def drivers(collect: Collect, own: Cohort | None) -> list[tuple[Cohort, Ending]]:
+    """Who drives in turn, and what becomes of it; the own policy every other time, if there is one.
 
     Args:
         collect: How walks are gathered.
@@ -132,25 +137,29 @@ def drivers(collect: Collect, own: Cohort | None) -> list[tuple[Cohort, bool]]:
     """
     if collect == "varied":
         polite = Planner(Costs(personal_space=10.0, kept=1.2))
-        kinds: list[tuple[Cohort, bool]] = [
-            *((Straight(), False), (Orca(), True), (Wanderer(), False), (Straight(noise=0.3), True)),
-            *((Still(), False), (Straight(), True), (Orca(margin=0.3), True), (Wanderer(), True)),
-            *((Orca(), False), (Still(), True), (polite, False), (Straight(noise=0.3), True)),
+        kinds: list[tuple[Cohort, Ending]] = [
+            *((Straight(), ""), (Orca(), "gone"), (Wanderer(), ""), (Straight(noise=0.3), "stops")),
+            *((Still(), ""), (Straight(), "gone"), (Orca(margin=0.3), "stops"), (Wanderer(), "gone")),
+            *((Orca(), ""), (Straight(), "stops"), (polite, ""), (Straight(noise=0.3), "gone")),
+            *((Still(), "gone"), (Wanderer(), "stops"), (Orca(margin=0.3), "gone"), (Orca(), "stops")),
         ]
     else:
-        kinds = [(Straight() if collect == "goal" else Seeker(), False)]
+        kinds = [(Straight() if collect == "goal" else Seeker(), "")]
     if own is None:
         return kinds
-    return [pair for kind in kinds for pair in (kind, (own, False))]
+    return [pair for kind in kinds for pair in (kind, (own, ""))]
 
 
-def taken_out(gone: bool, number: int, seed: int) -> list[Intervention]:
-    """The robot leaves at a tick drawn by address, if it is to."""
-    if not gone:
+def changes_of(ending: Ending, number: int, seed: int) -> list[Intervention]:
+    """The robot leaves, or stands, from a tick on that is drawn by address."""
+    if not ending:
         return []
-    low, high = _GONE
+    low, high = _MIDDLE
     drawn = Chance(seed).draw("uniform", "gone", number, np.zeros(1, dtype=np.int64))[0]
-    return [Intervention(low + int(drawn * (high - low)), without={"robot": None})]
+    at = low + int(drawn * (high - low))
+    if ending == "gone":
+        return [Intervention(at, without={"robot": None})]
+    return [Intervention(at, minds={("robot", 0): Still()})]
 
 
 def encounters(walks: Sequence[Walk], to_fit: bool = False) -> tuple[Encounters, FloatArray]:
@@ -165,10 +174,14 @@ def encounters(walks: Sequence[Walk], to_fit: bool = False) -> tuple[Encounters,
     found = Encounters(past, robot_past, plan, there, walks[0].dt)
     if not to_fit:
         return found, future
-    just_gone = (there == 0.0) & ~np.isnan(robot_past[:, 0, 0])
+    known = ~np.isnan(robot_past[:, 0, 0])
+    just_gone = (there == 0.0) & known
+    stands = (there > 0.0) & (length(plan - robot_past[:, :1]).max(axis=1, initial=0.0) < _HARDLY)
+    just_stopped = stands & (length(robot_past[:, 0] - robot_past[:, 1]) > _HARDLY)
     apart = length(plan - found.straight_on())
     meets = np.where(there[:, None] > 0.0, apart, np.inf).min(axis=1, initial=np.inf) < _CLOSE
-    more = (np.repeat(np.flatnonzero(rare), times - 1) for rare, times in ((just_gone, _RARE), (meets, _MET)))
+    several = ((just_gone | just_stopped, _RARE), (meets, _MET))
+    more = (np.repeat(np.flatnonzero(which), times - 1) for which, times in several)
     rows = np.concatenate([np.arange(len(there)), *more])
     return found.chosen(rows), future[rows]
 

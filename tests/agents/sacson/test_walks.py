@@ -7,10 +7,10 @@ import pytest
 
 from simworld.kernel import Group, Intervention, Kernel
 from simworld.worlds.plaza import Plaza
-from simworld_agents.navigator import SocialForce, Straight
+from simworld_agents.navigator import SocialForce, Still, Straight
 from simworld_agents.sacson._objective import States
 from simworld_agents.sacson._pednet import STEPS
-from simworld_agents.sacson._walks import Notes, Seeker, Wanderer, drivers, encounters, taken_out
+from simworld_agents.sacson._walks import Notes, Seeker, Wanderer, changes_of, drivers, encounters
 
 
 def walked(mind, seed=0, people=1, changes=(), horizon=40, robots=1, **world):
@@ -99,10 +99,26 @@ def test_drivers_take_turns_and_the_own_policy_every_other():
     assert [mind for mind, _ in drivers("goal", own)][1] is own
     assert len(drivers("varied", own)) == 2 * len(drivers("varied", None))
     assert [type(mind).__name__ for mind, _ in drivers("seeking", None)] == ["Seeker"]
-    assert sum(gone for _, gone in drivers("varied", None)) == 7
-    first, again, other = (taken_out(True, number, 3)[0].at for number in (5, 5, 6))
+    endings = [ending for _, ending in drivers("varied", None)]
+    assert (endings.count("gone"), endings.count("stops"), endings.count("")) == (6, 5, 5)
+
+
+@pytest.mark.parametrize("ending", ["gone", "stops"])
+def test_what_becomes_of_a_robot_is_drawn_by_address(ending):
+    first, again, other = (changes_of(ending, number, 3)[0].at for number in (5, 5, 6))
     assert first == again != other
-    assert taken_out(False, 5, 3) == []
+    assert changes_of("", 5, 3) == []
+
+
+def test_moments_in_which_a_robot_has_just_stopped_are_learned_from_more_often():
+    walk, _ = walked(Straight(), changes=[Intervention(10, minds={("robot", 0): Still()})])
+    moments, _ = encounters([walk])
+    weighed, _ = encounters([walk], to_fit=True)
+    stands = np.abs(moments.plan - moments.robot_past[:, :1]).max(axis=(1, 2)) < 1e-9
+    moved = np.abs(moments.robot_past[:, 0] - moments.robot_past[:, 1]).max(axis=1) > 0.1
+    assert np.flatnonzero(stands & moved).tolist() == [9]  # tick 10: moments begin with tick 1
+    often = [(np.abs(weighed.plan - one).max(axis=(1, 2)) < 1e-12).sum() for one in moments.plan[[0, 9]]]
+    assert often[1] >= often[0] + 9
 
 
 def test_a_robot_that_nobody_sees_is_noted_where_it_is():
