@@ -19,7 +19,7 @@ the answers: take over a peer's, answer anew, ask the expert. A policy of one's 
 
 from __future__ import annotations
 
-from simworld_agents.caseworker._asked import LlmExpert, LlmSolver, PersonExpert
+from simworld_agents.caseworker._asked import AskingMember, LlmExpert, LlmSolver, PersonExpert, case_in_words
 from simworld_agents.caseworker._cues import CUES, NEEDS, Candidates, candidates
 from simworld_agents.caseworker._experts import SimulatedExpert
 from simworld_agents.caseworker._members import SolvingMember, TeamMember, rounds_of, stage_of
@@ -31,6 +31,7 @@ __all__ = [
     "NEEDS",
     "Always",
     "Anything",
+    "AskingMember",
     "Candidates",
     "LlmExpert",
     "LlmSolver",
@@ -45,6 +46,7 @@ __all__ = [
     "Threshold",
     "answered",
     "candidates",
+    "case_in_words",
     "drawn",
     "fit",
     "heads_of",

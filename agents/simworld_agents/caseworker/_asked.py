@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,14 @@ from annotated_types import Gt
 
 from simworld.kernel import Action, Agent, Array, Field, Json, Role, Seat, Value
 from simworld.worlds.casework import NO_CLASS, NO_TEXT
-from simworld_agents.caseworker._cues import NEEDS, Candidates, candidates
+from simworld_agents.caseworker._cues import NEEDS, Candidates, FloatArray, IntArray, candidates
 from simworld_agents.caseworker._members import Share, rounds_of, stage_of
 from simworld_agents.caseworker._policies import PolicyName, by_support, named
 from simworld_agents.prompts import Prompt
 
 _FOLDER = Path(__file__).parent / "prompts"
 SYSTEM = Prompt(_FOLDER / "member_system.j2", ("who", "size", "persona", "asked", "rounds", "costs", "goal"))
-SOLVE = Prompt(_FOLDER / "solve.j2", ("task", "own", "others", "form"))
+SOLVE = Prompt(_FOLDER / "solve.j2", ("task", "examples", "own", "others", "form"))
 DECIDE = Prompt(_FOLDER / "decide.j2", ("task", "own", "others", "cues", "options", "form"))
 EXPERT_SYSTEM = Prompt(_FOLDER / "expert_system.j2", ("persona", "goal"))
 EXPERT = Prompt(_FOLDER / "expert.j2", ("task", "others", "form"))
@@ -31,31 +32,24 @@ _THOUGHT = Field("thought", "str", meaning="what it said that it thinks, in its 
 
 
 @dataclass(eq=False)
-class LlmSolver(Agent):
-    """A member who asks a model for its answers, and in each round what to do; or does the latter by a fixed policy.
+class AskingMember(Agent, ABC):
+    """A member who asks a model for its answers; what it does with answers is open.
 
-    With a policy the model is asked for answers alone. Without a usable answer it has none at first, and keeps its own
-    later on; without a usable decision it takes over the answer that most hold. Both are flagged.
+    Without a usable answer it has none at first, and keeps its own later on; that is flagged.
     """
 
     model: str = "default"
     """Which of the scenario's models it asks."""
-    policy: Literal["asked"] | PolicyName = "asked"
-    """Who decides what to make of its answers: the model, too (asked), or a fixed policy."""
-    threshold: Share = 0.5
-    """With the policy of that name: it asks the expert if it is less sure."""
-    share: Share = 0.25
-    """With the policy lot: how often it asks."""
     persona: str = ""
     """Who it is, in a sentence or two of the prompt."""
     goal: str = "be right at the end, at the least cost"
     """What it is asked to reach."""
 
-    sees = ("topic", "answers", "answer", *NEEDS)
-    does = ("move", "answer", "confidence")
-    asks = ("model",)
+    sees: ClassVar[tuple[str, ...]] = ("topic", "answers", "answer", *NEEDS)
+    does: ClassVar[tuple[str, ...]] = ("move", "answer", "confidence")
+    asks: ClassVar[tuple[Literal["model", "person"], ...]] = ("model",)
     mind: ClassVar[tuple[Field, ...]] = (_THOUGHT,)
-    prompts: ClassVar[Mapping[str, str]] = {p.name: p.digest for p in (SYSTEM, SOLVE, DECIDE)}
+    prompts: ClassVar[Mapping[str, str]] = {p.name: p.digest for p in (SYSTEM, SOLVE)}
 
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Answer alone; later decide, and answer anew if that is what is decided."""
@@ -63,54 +57,48 @@ class LlmSolver(Agent):
         options = candidates(one, rounds_of(seat.role))
         if seen["round"] == 0:
             return await self._solve(seen, seat, options)
-        if self.policy == "asked":
-            return await self._decide(seen, seat, options)
+        return await self._decided(seen, seat, options)
+
+    async def _decided(self, seen: Mapping[str, Value], seat: Seat, options: Candidates) -> Action:
+        """Do what the policy says."""
         chance = seat.draw("policy", width=(options.size + 2,))
-        move = int(self._fixed(options, chance[None])[0])
+        move = int(self.chosen(options, chance[None])[0])
         if move == options.create:
             return await self._solve(seen, seat, options)
         return {"move": move, "answer": _none(seat.role)}
 
-    def _fixed(self, options: Candidates, chance: Array) -> Array:
-        """What a policy decides that needs no model, shape (1,)."""
-        assert self.policy != "asked"
-        return named(self.policy, self.threshold, self.share).choose(options, chance)
+    @abstractmethod
+    def chosen(self, options: Candidates, chance: FloatArray) -> IntArray:
+        """The move of this one member, shape (1,).
+
+        Args:
+            options: Its moves.
+            chance: A number from 0 to 1 for each, shape (1, size + 2).
+        """
+
+    def _decides(self) -> bool:
+        """Whether the model is asked for decisions, too, and told what they cost."""
+        return False
+
+    def examples(self, seen: Mapping[str, Value]) -> Sequence[str]:  # noqa: ARG002
+        """What it is told of earlier cases, in lines; by default nothing."""
+        return ()
 
     async def _solve(self, seen: Mapping[str, Value], seat: Seat, options: Candidates) -> Action:
         """Ask for an answer."""
         first = seen["round"] == 0
         own = "" if first else _said(seen["answer"])
         user = SOLVE.render(
-            task=_task(seen, seat.role), own=own, others=[] if first else _others(seen), form=_form(seat.role)
+            task=case_in_words(seen, seat.role),
+            examples=list(self.examples(seen)),
+            own=own,
+            others=[] if first else _others(seen),
+            form=_form(seat.role),
         )
         # Who cannot answer anew keeps what it has.
         fallback = {"thought": "", "answer": _plain(seen["answer"]), "confidence": float(options.confidence[0])}
         said = await self._asked(seat, self._content(seen, seat, user, {}, fallback))
         return {"move": options.create, "answer": said["answer"], "confidence": float(said["confidence"])}
-
-    async def _decide(self, seen: Mapping[str, Value], seat: Seat, options: Candidates) -> Action:
-        """Ask what to do, and for an answer beside it that counts if it is to answer anew."""
-        moves = _called(options, int(cast("int", seen["place"])))
-        allowed = [move for move in moves.values() if options.allowed[0, move]]
-        lot = seat.draw("order", width=(options.size + 2,))
-        # A model may like what stands first: no move always does.
-        names = sorted((n for n, m in moves.items() if m in allowed), key=lambda name: float(lot[moves[name]]))
-        scores = np.where(options.allowed, by_support(options), -np.inf)[0]
-        best = next(name for name in names if moves[name] == int(scores.argmax()))
-        user = DECIDE.render(
-            task=_task(seen, seat.role),
-            own=_said(seen["answer"]),
-            others=_others(seen),
-            cues=_cues(seen),
-            options=names,
-            form=_form(seat.role, "one of the above"),
-        )
-        fallback = {"thought": "", "move": best, "answer": _none(seat.role), "confidence": 0.0}
-        said = await self._asked(seat, self._content(seen, seat, user, {"move": {"enum": list(names)}}, fallback))
-        move = moves[str(said["move"])]
-        if move == options.create:
-            return {"move": move, "answer": said["answer"], "confidence": float(said["confidence"])}
-        return {"move": move, "answer": _none(seat.role)}
 
     async def _asked(self, seat: Seat, content: Mapping[str, Json]) -> Mapping[str, Any]:
         answer = await seat.ask.model(content)
@@ -131,12 +119,65 @@ class LlmSolver(Agent):
             who=f"member {int(cast('int', seen['place'])) + 1}",
             size=len(cast("Array", seen["answers"])),
             persona=self.persona,
-            asked=self.policy == "asked",
+            asked=self._decides(),
             rounds=rounds_of(seat.role),
             costs=costs,
             goal=self.goal,
         )
         return _ask(self.model, (SYSTEM.digest, system), user, _schema(seat.role, wanted), fallback)
+
+
+@dataclass(eq=False)
+class LlmSolver(AskingMember):
+    """A member who asks a model for its answers, and in each round what to do; or does the latter by a fixed policy.
+
+    With a policy the model is asked for answers alone. Without a usable answer it has none at first, and keeps its own
+    later on; without a usable decision it takes over the answer that most hold. Both are flagged.
+    """
+
+    policy: Literal["asked"] | PolicyName = "asked"
+    """Who decides what to make of its answers: the model, too (asked), or a fixed policy."""
+    threshold: Share = 0.5
+    """With the policy of that name: it asks the expert if it is less sure."""
+    share: Share = 0.25
+    """With the policy lot: how often it asks."""
+
+    prompts: ClassVar[Mapping[str, str]] = {p.name: p.digest for p in (SYSTEM, SOLVE, DECIDE)}
+
+    def chosen(self, options: Candidates, chance: FloatArray) -> IntArray:
+        """As the policy has it."""
+        assert self.policy != "asked"
+        return named(self.policy, self.threshold, self.share).choose(options, chance)
+
+    def _decides(self) -> bool:
+        """If no policy does."""
+        return self.policy == "asked"
+
+    async def _decided(self, seen: Mapping[str, Value], seat: Seat, options: Candidates) -> Action:
+        """Ask what to do, and for an answer beside it that counts if it is to answer anew; or as the policy has it."""
+        if self.policy != "asked":
+            return await super()._decided(seen, seat, options)
+        moves = _called(options, int(cast("int", seen["place"])))
+        allowed = [move for move in moves.values() if options.allowed[0, move]]
+        lot = seat.draw("order", width=(options.size + 2,))
+        # A model may like what stands first: no move always does.
+        names = sorted((n for n, m in moves.items() if m in allowed), key=lambda name: float(lot[moves[name]]))
+        scores = np.where(options.allowed, by_support(options), -np.inf)[0]
+        best = next(name for name in names if moves[name] == int(scores.argmax()))
+        user = DECIDE.render(
+            task=case_in_words(seen, seat.role),
+            own=_said(seen["answer"]),
+            others=_others(seen),
+            cues=_cues(seen),
+            options=names,
+            form=_form(seat.role, "one of the above"),
+        )
+        fallback = {"thought": "", "move": best, "answer": _none(seat.role), "confidence": 0.0}
+        said = await self._asked(seat, self._content(seen, seat, user, {"move": {"enum": list(names)}}, fallback))
+        move = moves[str(said["move"])]
+        if move == options.create:
+            return {"move": move, "answer": said["answer"], "confidence": float(said["confidence"])}
+        return {"move": move, "answer": _none(seat.role)}
 
 
 @dataclass(eq=False)
@@ -159,7 +200,7 @@ class LlmExpert(Agent):
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Ask for an answer."""
         system = EXPERT_SYSTEM.render(persona=self.persona, goal=self.goal)
-        user = EXPERT.render(task=_task(seen, seat.role), others=_everybody(seen), form=_form(seat.role))
+        user = EXPERT.render(task=case_in_words(seen, seat.role), others=_everybody(seen), form=_form(seat.role))
         fallback: dict[str, Json] = {"thought": "", "answer": _none(seat.role), "confidence": 0.0}
         content = _ask(self.model, (EXPERT_SYSTEM.digest, system), user, _schema(seat.role, {}), fallback)
         answer = await seat.ask.model(content)
@@ -185,7 +226,7 @@ class PersonExpert(Agent):
         """Ask the person."""
         classes = stage_of(seat.role).classes
         content: dict[str, Json] = {
-            "question": _task(seen, seat.role),
+            "question": case_in_words(seen, seat.role),
             "context": {
                 "their answers": "; ".join(_everybody(seen)) or "none yet",
                 "waiting": int(cast("int", seen["load"])) - 1,
@@ -235,7 +276,7 @@ def _form(role: Role, move: str = "") -> str:
     return f'{{"thought": "a few short sentences", {moves}"answer": {answer}, "confidence": a number from 0 to 1}}'
 
 
-def _task(seen: Mapping[str, Value], role: Role) -> str:
+def case_in_words(seen: Mapping[str, Value], role: Role) -> str:
     """The case in words."""
     if "question" in seen:
         return str(seen["question"])

@@ -12,6 +12,7 @@ from simworld_agents.hila._groups import Met, Values, groups_of, regret, values_
 from simworld_agents.hila._learner import HilaLearner
 from simworld_agents.hila._member import Hila
 from simworld_agents.hila._policy import DeferencePolicy, Learns
+from simworld_agents.hila._words import LlmHila
 
 __all__ = [
     "DeferencePolicy",
@@ -19,6 +20,7 @@ __all__ = [
     "Hila",
     "HilaLearner",
     "Learns",
+    "LlmHila",
     "Met",
     "Refit",
     "Values",

@@ -7,13 +7,13 @@ import pytest
 
 from simworld.errors import ScenarioError
 from simworld.execution import Order, check, execute, replay_run
-from simworld.kernel import Chance, Group
+from simworld.kernel import Answer, Broker, Chance, Group, Individuals
 from simworld.learning._school import Classroom
 from simworld.learning._stage import Part
 from simworld.learning._stage import Stage as Play
 from simworld.scenario import load
 from simworld.spaces import Grpo, gradient
-from simworld.testing import CohortSuite, play
+from simworld.testing import AgentSuite, CohortSuite, ScriptedGateway, play
 from simworld.worlds.casework import Casework, Stage
 from simworld_agents.caseworker import CUES, NEEDS, SimulatedExpert, Solver, candidates, train
 from simworld_agents.hila import (
@@ -21,6 +21,7 @@ from simworld_agents.hila import (
     Demonstrations,
     Hila,
     HilaLearner,
+    LlmHila,
     Met,
     Refit,
     groups_of,
@@ -64,6 +65,45 @@ class TestWhoLearnsOn(_Teams):
 class TestWhoForgets(_Teams):
     def cohort(self):
         return Hila(lessons=20, greedy=False, learns="latest", every=1, alone_from=3)
+
+
+class TestWhoAsksAModel(AgentSuite):
+    role = "member"
+    horizon = 14
+
+    def world(self):
+        return Casework(cases=4)
+
+    def counts(self):
+        return {"member": 3, "expert": 1}
+
+    def answer(self, ask):
+        return Answer({"thought": "so", "answer": ask.key[2] % 4, "confidence": 0.5})
+
+    def agent(self):
+        return LlmHila(greedy=False)
+
+
+def test_a_model_is_shown_what_the_expert_has_answered_before(tmp_path):
+    (tmp_path / "q.csv").write_text("question,answer,topic\nOne?,1,a\nTwo?,2,a\nThree?,3,a\n")
+    weights = np.zeros(len(CUES))
+    weights[CUES.index("defer")] = 10.0
+    DeferencePolicy(weights).save(tmp_path / "policy.npz")
+    gateway = ScriptedGateway(lambda ask: Answer({"thought": "hm", "answer": "7", "confidence": 0.5}))
+    seating = {
+        "member": [Group(Individuals(lambda: LlmHila(checkpoint=str(tmp_path / "policy.npz"), shown=1)), 1)],
+        "expert": [Group(SimulatedExpert(accuracy=1.0), 1)],
+    }
+    world = Casework("csv", size=1, cases=3, rounds=1, file=str(tmp_path / "q.csv"))
+    rows = play(world, seating, 0, 20, Broker(gateway)).heard.rows
+    told = [ask.content["messages"][1]["content"] for ask in gateway.asked]
+    assert len(told) == 3  # for first answers alone: then it asks the expert
+    assert "earlier ones" not in told[0]
+    first, second, _ = (row["seen"]["question"] for row in rows if row["role"] == "member" and row["done"]["move"] == 2)
+    right = {"One?": "1", "Two?": "2", "Three?": "3"}
+    assert f"What the expert answered to earlier ones like it:\n- {first} {right[first]}\n" in told[1]
+    assert f"- {second} {right[second]}\n" in told[2]
+    assert f"- {first} {right[first]}" not in told[2]
 
 
 # -- what candidates are worth ---------------------------------------------------------------------------------------
