@@ -35,6 +35,7 @@ def fit(
     n, width = features.shape
     often = np.ones((n, 1)) if counts is None else counts[:, None]
     hot = np.eye(classes)[labels] * often
+    products = (features[:, :, None] * features[:, None, :]).reshape(n, -1)
     weights = np.zeros((classes, width))
     value, shares = _loss(weights, features, hot, ridge)
     for _ in range(_MOST_STEPS):
@@ -42,7 +43,7 @@ def fit(
         if np.abs(slope).max() < _FLAT * n:
             break
         spread = (often * shares)[:, :, None] * (np.eye(classes) - shares[:, None, :])
-        bend = np.einsum("nkl,nf,ng->kflg", spread, features, features, optimize=True)
+        bend = (spread.reshape(n, -1).T @ products).reshape(classes, classes, width, width).transpose(0, 2, 1, 3)
         bend = bend.reshape(classes * width, -1) + ridge * np.eye(classes * width)
         way = np.linalg.solve(bend, slope.reshape(-1)).reshape(classes, width)
         for halving in range(_MOST_STEPS):

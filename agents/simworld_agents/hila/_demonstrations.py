@@ -79,13 +79,14 @@ def refitted(stage: tuple[Stage, int], place: int, before: FloatArray, told: Cas
     features = np.concatenate([known.features, told.features])
     right = np.concatenate([known.key, told.key])
     counts = np.concatenate([np.ones(len(known.key)), np.full(len(told.key), how.weight)])
-    heads = np.repeat(fit(features, right, settings.classes, how.ridge, counts)[None], settings.topics + 1, axis=0)
-    if how.learns == "all":
-        heads[: settings.known] = before[: settings.known]
-    for one in np.unique(told.topic).tolist():
+    heads, own = before.copy(), np.unique(told.topic)
+    taught = settings.known if how.learns == "all" else 0
+    others = np.setdiff1d(np.arange(taught, settings.topics), own)
+    if len(others):
+        heads[others] = heads[-1] = fit(features, right, settings.classes, how.ridge, counts)
+    for one in own.tolist():
         at = topic == one
-        taught = how.learns == "all" and one < settings.known
-        ridge = how.ridge if taught else how.caution
+        ridge = how.ridge if one < taught else how.caution
         heads[one] = fit(features[at], right[at], settings.classes, ridge, counts[at])
     return _gated(stage, before, heads) if how.gate else heads
 
