@@ -55,7 +55,7 @@ class Refit:
     """Cases of each known topic in the training set."""
     ridge: float = 0.3
     """How much weights are shrunk."""
-    caution: float = 1.0
+    caution: float = 2.0
     """How much they are for topics of which there are demonstrations alone: with few of them one is too sure else."""
 
 

@@ -34,7 +34,7 @@ class Hila(SolvingMember):
     """Cases between two fits of its solver."""
     weight: Annotated[float, Gt(0)] = 1.0
     """How much an expert's answer counts against a case of the training set."""
-    caution: Annotated[float, Gt(0)] = 1.0
+    caution: Annotated[float, Gt(0)] = 2.0
     """How much it shrinks its weights for topics that it knows from an expert alone; less makes it too sure of them."""
     gate: bool = False
     """Keep what it knew of a known topic where it would get worse on labelled cases that are kept apart."""
