@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +54,26 @@ class Conditions:
 class Outside:
     """Whoever answers in this process."""
 
-    def __init__(self, conditions: Conditions, meter: Meter, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        conditions: Conditions,
+        meter: Meter,
+        stopping: Callable[[], bool],
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Open all desks.
+
+        Args:
+            conditions: Under which models are asked.
+            meter: What counts what is spent.
+            stopping: Whether the run was asked to stop.
+            aside: Entered while somebody is asked at the terminal: nobody else draws there meanwhile.
+        """
         # Read here and handed down: nothing below looks at the environment.
         keys = {n: v for n, v in os.environ.items() if n in conditions.keys or _is_secret(n, v)}
         self._desk, self._stopping = Desk(conditions.manner, meter, keys, stopping), stopping
         self._people: dict[tuple[str, Box | None], PeopleDesk] = {}
+        self._terminal = Terminal(stopping=stopping, aside=aside)
 
     @staticmethod
     def of(scenario: Scenario) -> Outside:
@@ -96,7 +112,7 @@ class Outside:
         if block["kind"] == "scripted":
             return Scripted(block["answers"])
         if block["kind"] == "terminal":
-            return Terminal()
+            return self._terminal
         if box is None:
             raise ScenarioError(f"people.{name}: a web page belongs to a run; accepted here: scripted, terminal")
         return Web(box, self._stopping)

@@ -273,7 +273,7 @@ class _Run:
             return RayCluster(self._board, self._conditions, jobs, self._order.cluster)
         if jobs > 1:
             return LocalProcesses(self._board, self._conditions, jobs)
-        return InProcess(self._board, self._conditions)
+        return InProcess(self._board, self._conditions, self._watcher.aside)
 
     def _update(self, **changes: object) -> None:
         minutes = self._minutes + (time.monotonic() - self._begun) / 60
