@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from simworld.errors import AskError
 from simworld.kernel import Answer, Ask, Gateway
-from simworld.people._person import Person, PersonRequest, person_request
+from simworld.people._person import Person, PersonRequest, Unanswered, person_request
 
 
 class PeopleDesk:
@@ -94,6 +94,8 @@ class _Room:
         if reply is None:
             telemetry = {"seconds": time.monotonic() - begun}
             return Answer(fallback, "timeout", "no answer in time", "fallback", telemetry)
+        if isinstance(reply, Unanswered):
+            return Answer(fallback, reply.fault, reply.detail, "fallback")
         wrong = request.wrong(reply.value)
         if wrong:
             return Answer(fallback, "invalid", f"{reply.source}: {wrong}", "fallback", reply.telemetry)

@@ -150,14 +150,24 @@ class PersonReply:
         return {key: value for key, value in told.items() if value not in (None, "")}
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """There is no answer, and it is not for want of time."""
+
+    fault: str
+    """Why, in a word: it flags the decision."""
+    detail: str
+    """More about it."""
+
+
 class Person(Protocol):
     """Somebody who answers questions."""
 
     at_once: int
     """So many questions may be put at a time; further ones wait for their turn."""
 
-    def reply(self, request: PersonRequest) -> PersonReply | None:
-        """The answer, or None if there is none by the deadline."""
+    def reply(self, request: PersonRequest) -> PersonReply | Unanswered | None:
+        """The answer, or None if there is none by the deadline, or why there is none at all."""
 
     def close(self) -> None:
         """Answer no more."""

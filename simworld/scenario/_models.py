@@ -149,7 +149,7 @@ class ModelBlock(BaseModel):
 
 
 class ScriptedBlock(BaseModel):
-    """A person whose answers are written down."""
+    """Nobody: answers that are written down."""
 
     model_config = _CLOSED
 
@@ -179,6 +179,24 @@ class WebBlock(BaseModel):
     """What people agree to before they take part; a text that says what is recorded if it is left out."""
     society: bool = True
     """Whether the page shows the society beside the questions: what the scenario measures and watches."""
+
+
+class TapeBlock(BaseModel):
+    """What was answered in an earlier run, in the place of whoever would answer now."""
+
+    model_config = _CLOSED
+
+    kind: Literal["tape"]
+    """Answers from the tape of a run."""
+    run: Annotated[str, Field(min_length=1)]
+    """Directory of the run, from where the command is called or from the scenario's folder."""
+    match: Literal["question", "seat"] = "question"
+    """By what an answer is found: the same question, or the same seat's n-th decision."""
+    missing: Literal["fallback", "stop"] = "fallback"
+    """What becomes of a question without an answer there: its fallback stands in, or its episode fails."""
+
+
+_BY_KIND = Field(discriminator="kind")
 
 
 class BudgetBlock(BaseModel):
@@ -345,7 +363,7 @@ class Core(BaseModel):
     """Which decisions of a role are recorded: every, none, or {every: k}; every if it is left out."""
     models: dict[Word, ModelName | ModelBlock] = {}
     """Models that minds ask, by the names that they use; ``default`` is the stand-in if it is left out."""
-    people: dict[Word, Annotated[ScriptedBlock | TerminalBlock | WebBlock, Field(discriminator="kind")]] = {}
+    people: dict[Word, Annotated[ScriptedBlock | TapeBlock | TerminalBlock | WebBlock, _BY_KIND]] = {}
     """People whom minds ask, by the names that they use."""
     interventions: list[InterventionBlock] = []
     """Changes in the middle of an episode."""

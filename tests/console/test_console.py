@@ -7,11 +7,14 @@ import json
 import httpx
 import pytest
 
+from simworld.errors import ScenarioError
 from simworld.execution import Order, ask_of_run, execute, replay_run, withdraw
 from simworld.kernel import read_tape
 from simworld.scenario import load
-from simworld_analysis import open_run
+from simworld_analysis import Run, open_run
 from simworld_analysis.report import render_report
+
+DIFFER = ["episode", "cell", "source", "answer_digest", "chain"]
 
 
 def notes(run, key: str) -> list:
@@ -96,11 +99,56 @@ def test_who_answers_makes_no_difference_to_what_comes_of_it(ward):
     second = guest.after(first)
     assert guest.post(second, "answer", option=2).status_code == 200
     assert going.over().status == "success"
-    script = "people.default={kind: scripted, answers: [5, 10]}"
-    other = execute(Order(load(going.study, [script]), going.study.parent / "scripted"))
-    for table in ("decisions.doctor", "measures"):
-        one, two = (open_run(run).table(table).drop(columns="episode") for run in (going.run, other.run))
-        assert one.equals(two), table
+
+    def other(people: str) -> Run:
+        block = f"people.default={{{people}}}"
+        return open_run(execute(Order(load(going.study, [block]), going.study.parent / "others")).run)
+
+    web, scripted = open_run(going.run), other("kind: scripted, answers: [5, 10]")
+    taped = [
+        other(f"kind: tape, run: {run.path}, match: {match}")
+        for run in (web, scripted)
+        for match in ("question", "seat")
+    ]
+    for run in (scripted, *taped):
+        for table in ("decisions.doctor", "measures", "agents", "faults", "asks", "episodes"):
+            # Of whoever is another, the cell is, and so the episode's name; that apart, source and telemetry differ.
+            one, two = (r.table(table).drop(columns=DIFFER, errors="ignore") for r in (web, run))
+            assert one.equals(two), table
+            assert len(one) or table == "faults"
+        assert replay_run(run.path).identical
+    assert [sorted({*run.table("asks")["source"]}) for run in (web, scripted, *taped)] == [
+        ["web"], ["scripted"], *[["tape"]] * 4,
+    ]  # fmt: skip
+    assert "answered from the tape of an earlier run, by nobody in this one" in render_report(taped[0])
+
+
+def test_what_was_withdrawn_is_served_by_no_tape_and_may_be_withdrawn_where_it_was(ward):
+    going = ward(count=2, horizon=1)
+    guests = [going.guest(), going.guest()]
+    names = [guest.come() for guest in guests]
+    for guest, question in zip(guests, sorted(guests[0].asked(2), key=lambda q: q["who"]), strict=True):
+        assert guest.post(question, "answer", option=2).status_code == 200
+    assert going.over().status == "success"
+    order = Order(load(going.study, [f"people.default={{kind: tape, run: {going.run}}}"]), going.study.parent / "later")
+    before = execute(order)
+    assert open_run(before.run).table("asks")["source"].tolist() == ["tape"] * 2
+    assert notes(open_run(before.run), "participant") == names
+    withdraw(going.run, names[0])
+    # Another tape, so another run; and there is nothing of theirs on it.
+    after = execute(order)
+    assert after.run != before.run
+    asks = open_run(after.run).table("asks")
+    assert asks["source"].tolist() == ["fallback", "tape"]
+    assert asks["fault"].tolist()[0] == "missing"
+    assert open_run(after.run).table("decisions.doctor").query("end.isna()")["act.dose"].tolist() == [1.0, 10.0]
+    # What an earlier run has of it they withdraw there.
+    assert withdraw(before.run, names[0]).answers == 1
+    assert open_run(before.run).table("decisions.doctor").query("end.isna()")["fault"].tolist()[0] == "redacted"
+    # Where all have withdrawn, there is nothing to serve.
+    withdraw(going.run, names[1])
+    with pytest.raises(ScenarioError, match="nobody has answered a question in it, or all who did have withdrawn"):
+        execute(order)
 
 
 def test_two_do_not_answer_twice(ward):
