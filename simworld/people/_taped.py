@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -19,6 +18,8 @@ Missing: TypeAlias = Literal["fallback", "stop"]
 """What becomes of a question that has no answer there."""
 _Place: TypeAlias = tuple[str, int, int]
 """Seat, decision, question within it."""
+_Key: TypeAlias = str | _Place
+"""What an answer is found by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,13 @@ class Taped:
             missing: Where there is none, ``fallback`` lets the question's own fallback stand in, ``stop`` fails.
         """
         self._match, self._missing = match, missing
-        self._found: dict[str | _Place, list[TapedAnswer]] = defaultdict(list)
+        self._same: dict[tuple[_Key, str, _Place], TapedAnswer] = {}
+        self._first: dict[_Key, TapedAnswer] = {}
+        self._late: dict[_Key, TapedAnswer] = {}
         for answer in tape.answers:
-            self._found[answer.question if match == "question" else answer.place].append(answer)
+            key = answer.question if match == "question" else answer.place
+            self._same.setdefault((key, _seed(answer.episode), answer.place), answer)
+            (self._late if answer.late else self._first).setdefault(key, answer)
 
     def reply(self, request: PersonRequest) -> PersonReply | Unanswered | None:
         """The answer of the tape; None where it says that nobody answered in time.
@@ -85,8 +90,9 @@ class Taped:
         Raises:
             AskError: It has none, and nothing is to stand in.
         """
-        known = self._found.get(_digest(request) if self._match == "question" else _place(request), ())
-        found = _chosen(known, request)
+        key: _Key = _digest(request) if self._match == "question" else _place(request)
+        same = self._same.get((key, _seed(request.episode), _place(request)))
+        found = same or self._first.get(key) or self._late.get(key)
         if found is None and self._missing == "stop":
             what = "this question" if self._match == "question" else "this decision of the seat"
             raise AskError(f"{request.who}, decision {request.number}: the tape that answers has no answer to {what}")
@@ -101,13 +107,6 @@ class Taped:
 def taped_answers(answers: Iterable[TapedAnswer]) -> AnswerTape:
     """The answers of a run as a tape, in an order that does not depend on when they were given."""
     return AnswerTape(tuple(sorted(answers, key=lambda a: (_seed(a.episode), a.episode, a.place))))
-
-
-def _chosen(known: Sequence[TapedAnswer], request: PersonRequest) -> TapedAnswer | None:
-    seed, place = _seed(request.episode), _place(request)
-    alike = [answer for answer in known if _seed(answer.episode) == seed and answer.place == place]
-    given = [answer for answer in known if not answer.late]
-    return next(iter([*alike, *given, *known]), None)
 
 
 def _seed(episode: str) -> str:

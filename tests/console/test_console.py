@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from simworld.errors import ScenarioError
-from simworld.execution import Order, ask_of_run, execute, replay_run, withdraw
+from simworld.execution import Change, Order, ask_of_run, execute, forked, replay_run, withdraw
 from simworld.kernel import read_tape
 from simworld.scenario import load
 from simworld_analysis import Run, open_run
@@ -123,28 +123,36 @@ def test_who_answers_makes_no_difference_to_what_comes_of_it(ward):
     assert "answered from the tape of an earlier run, by nobody in this one" in render_report(taped[0])
 
 
-def test_what_was_withdrawn_is_served_by_no_tape_and_may_be_withdrawn_where_it_was(ward):
-    going = ward(count=2, horizon=1)
+def test_what_was_withdrawn_is_served_by_no_tape_and_is_withdrawn_wherever_it_is(ward):
+    going = ward(count=2, horizon=2)
     guests = [going.guest(), going.guest()]
-    names = [guest.come() for guest in guests]
-    for guest, question in zip(guests, sorted(guests[0].asked(2), key=lambda q: q["who"]), strict=True):
-        assert guest.post(question, "answer", option=2).status_code == 200
+    names, before = [guest.come() for guest in guests], set()
+    for _ in range(2):
+        view = guests[0].until(lambda view: len({q["id"] for q in view["questions"]} - before) == 2)
+        for guest, question in zip(guests, sorted(view["questions"], key=lambda q: q["who"]), strict=True):
+            assert guest.post(question, "answer", option=2).status_code == 200
+            before.add(question["id"])
     assert going.over().status == "success"
     order = Order(load(going.study, [f"people.default={{kind: tape, run: {going.run}}}"]), going.study.parent / "later")
-    before = execute(order)
-    assert open_run(before.run).table("asks")["source"].tolist() == ["tape"] * 2
-    assert notes(open_run(before.run), "participant") == names
+    one = execute(order)
+    assert open_run(one.run).table("asks")["source"].tolist() == ["tape"] * 4
+    assert notes(open_run(one.run), "participant") == names * 2
+    with forked(going.run, Change(1, without={"doctor": [1]})) as scenario:
+        fork = execute(Order(scenario, going.run.parent, reuse=True))
+    assert fork.status == "success"
+
     withdraw(going.run, names[0])
     # Another tape, so another run; and there is nothing of theirs on it.
-    after = execute(order)
-    assert after.run != before.run
-    asks = open_run(after.run).table("asks")
-    assert asks["source"].tolist() == ["fallback", "tape"]
+    two = execute(order)
+    assert two.run != one.run
+    asks = open_run(two.run).table("asks")
+    assert asks["source"].tolist() == ["fallback", "tape"] * 2
     assert asks["fault"].tolist()[0] == "missing"
-    assert open_run(after.run).table("decisions.doctor").query("end.isna()")["act.dose"].tolist() == [1.0, 10.0]
-    # What an earlier run has of it they withdraw there.
-    assert withdraw(before.run, names[0]).answers == 1
-    assert open_run(before.run).table("decisions.doctor").query("end.isna()")["fault"].tolist()[0] == "redacted"
+    assert open_run(two.run).table("decisions.doctor").query("end.isna()")["act.dose"].tolist() == [1.0, 10.0] * 2
+    # What other runs have of it they withdraw there: two answers, and in the fork those of both its arms.
+    assert withdraw(one.run, names[0]).answers == 2
+    assert open_run(one.run).table("decisions.doctor").query("end.isna()")["fault"].tolist()[0] == "redacted"
+    assert withdraw(fork.run, names[0]).answers == 4
     # Where all have withdrawn, there is nothing to serve.
     withdraw(going.run, names[1])
     with pytest.raises(ScenarioError, match="nobody has answered a question in it, or all who did have withdrawn"):

@@ -120,9 +120,9 @@ class Sitting:
         """Wait for words; returns what was shown since the last ones that were waited for, with them."""
         deadline = time.monotonic() + _PATIENCE
         while (found := self.raw.find(words, self._seen)) < 0:
-            assert time.monotonic() < deadline, f"{words!r} is not shown: {self.raw[self._seen :]!r}"
+            assert time.monotonic() < deadline, f"{words!r} is not shown: {self.raw[self._seen :][-2000:]!r}"
             if not self._read(0.1) and self.process.poll() is not None and not self._read(0.1):
-                raise AssertionError(f"it ended without {words!r}: {self.raw[self._seen :]!r}")
+                raise AssertionError(f"it ended without {words!r}: {self.raw[self._seen :][-2000:]!r}")
         shown, self._seen = self.raw[self._seen : found + len(words)], found + len(words)
         return shown
 
@@ -137,7 +137,7 @@ class Sitting:
         """Wait until the command has ended; returns its exit code."""
         deadline = time.monotonic() + _PATIENCE
         while self.process.poll() is None:
-            assert time.monotonic() < deadline, f"it does not end: {self.raw[self._seen :]!r}"
+            assert time.monotonic() < deadline, f"it does not end: {self.raw[self._seen :][-2000:]!r}"
             self._read(0.1)
         while self._read(0.1):
             pass
