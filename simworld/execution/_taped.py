@@ -28,7 +28,7 @@ def tapes_of(scenario: Scenario) -> dict[str, AnswerTape]:
             if block["kind"] == "tape" and run not in found:
                 try:
                     found[run] = _tape(run)
-                except (ValueError, RunError, TapeError) as error:
+                except (RunError, TapeError) as error:
                     accepted = "the directory of a run that is over or stopped, in which people were asked"
                     where = _place(scenario, cell, ("people", name, "run"))
                     raise ScenarioError(f"{where}: found {run!r}; {error}; accepted: {accepted}") from error
@@ -36,17 +36,17 @@ def tapes_of(scenario: Scenario) -> dict[str, AnswerTape]:
 
 
 def _tape(name: str) -> AnswerTape:
-    """That of a run. Raises ValueError if it cannot be had, RunError or TapeError if the run is damaged."""
+    """That of a run. Raises RunError if it is not to be had, TapeError if it is damaged."""
     try:
         run = located(str(Path(name) / "run.json")).parent
     except ValueError as error:
-        raise ValueError("there is no such run, neither here nor beside the scenario") from error
+        raise RunError("there is no such run, neither here nor beside the scenario") from error
     read_manifest(run)
     if is_locked(run):
-        raise ValueError("somebody works on it")
+        raise RunError("somebody works on it")
     tape = taped_answers(_answers(run))
     if not any(not answer.late for answer in tape.answers):
-        raise ValueError("nobody has answered a question in it, or all who did have withdrawn")
+        raise RunError("nobody has answered a question in it, or all who did have withdrawn")
     return tape
 
 

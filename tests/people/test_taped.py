@@ -13,6 +13,7 @@ import pytest
 from simworld.errors import AskError
 from simworld.execution import replay_run
 from simworld.people import PersonReply, PersonRequest, Taped, TapedAnswer, Unanswered, taped_answers
+from simworld.recording import RunLock
 from simworld_analysis import open_run
 
 PROGRAM = [sys.executable, "-c", "from simworld.cli import main; main()"]
@@ -142,6 +143,24 @@ def test_a_tape_that_is_not_there_is_one_line_and_nothing_is_written(study, bloc
         assert f"people.default.run: found '{block.removeprefix('run: ')}'; {why}" in line
         assert line.endswith("accepted: the directory of a run that is over or stopped, in which people were asked")
     assert not (here / "runs").exists()
+
+
+def test_a_tape_that_somebody_writes_or_that_is_damaged_is_one_line(study):
+    here = study(SCRIPT)
+    first = run_with(here)
+    words = ("validate", "study.yaml", "--set", f"people.default={{kind: tape, run: runs/{first.path.name}}}")
+    with RunLock(first.path):
+        busy = simworld(*words, cwd=here)
+    (tape,) = (first.path / "tape").glob("*.tape")
+    data = bytearray(tape.read_bytes())
+    data[40] ^= 1
+    tape.write_bytes(data)
+    damaged = simworld(*words, cwd=here)
+    for done, why in ((busy, "somebody works on it; accepted: "), (damaged, "damaged before byte ")):
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: --set people.default=")
+        assert why in line
 
 
 def test_an_arm_that_names_no_tape_is_named(study):
