@@ -19,7 +19,7 @@ PROGRAM = [sys.executable, "-c", "from simworld.cli import main; main()"]
 
 
 def test_the_blocks_of_the_page_are_accepted(tmp_path):
-    from simworld.scenario._models import TapeBlock, WebBlock
+    from simworld.scenario._people import TapeBlock, WebBlock
 
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
     people = [person for block in blocks for person in block["people"].values()]
