@@ -84,8 +84,6 @@ def go(order: Order, display: str, another: str = "--new") -> int:
     for note in scenario.notes:
         click.echo(f"note: {note}", err=True)
     people = [block for cell in scenario.cells for block in cast(Any, cell.resolved.get("people", {})).values()]
-    if display in {"auto", "live"} and any(block["kind"] == "terminal" for block in people):
-        display = "plain"  # a question must not be painted over
     if any(block["kind"] == "web" for block in people):
         where = "" if order.out == Path("runs") else f" --out {order.out}"
         click.echo(f"note: people are asked on a page; in another terminal: simworld human latest{where}", err=True)

@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -78,6 +80,9 @@ class _Polled:
         self._failed += result.status == "failed"
         self._ticks += self._plan.horizons[result.number] if result.status in {"success", "failed"} else 0
 
+    def aside(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
     def stopping(self) -> None:
         # Past the buffers of Python: whoever is interrupted may be writing to them.
         os.write(2, b"\nstopping: the moment under way and answers that are on their way; Ctrl-C again stops at once\n")
@@ -130,24 +135,58 @@ class LiveDisplay(_Polled):
         self._newest: Label | None = None
         """The episode that was over last, as far as that is known."""
         self._looked = 0.0
+        self._drawing = threading.Lock()
+        self._lifted = 0
+        """So many want the screen for themselves."""
 
     def open(self) -> None:
+        with self._drawing:
+            self._raise()
+
+    def show(self) -> None:
+        with self._drawing:
+            if time.monotonic() - self._looked >= _LOOK:
+                self._look()
+                self._looked = time.monotonic()
+            self._draw()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        with self._drawing:
+            self._lifted += 1
+            self._lift()
+        try:
+            yield
+        finally:
+            with self._drawing:
+                self._lifted -= 1
+                # At once: where questions follow each other closely, a look at the society is what lies between them.
+                self._draw()
+
+    def close(self, run: Path, status: str, reason: str) -> None:  # noqa: ARG002
+        with self._drawing:
+            self._lift()
+
+    def _draw(self) -> None:
+        if self._lifted or self._over.is_set():
+            return
+        live = self._live or self._raise()
+        width, height = self._console.size
+        live.update(render_view(self.view(), width, height), refresh=True)
+
+    def _raise(self) -> Live:
+        """Put the dashboard up: another one each time, for it would clear lines that are not there any more."""
         from rich.live import Live  # noqa: PLC0415
 
         self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._live.start()
+        return self._live
 
-    def show(self) -> None:
-        if time.monotonic() - self._looked >= _LOOK:
-            self._look()
-            self._looked = time.monotonic()
-        if self._live is not None:
-            width, height = self._console.size
-            self._live.update(render_view(self.view(), width, height), refresh=True)
-
-    def close(self, run: Path, status: str, reason: str) -> None:  # noqa: ARG002
-        if self._live is not None:
-            self._live.stop()
+    def _lift(self) -> None:
+        """Take the dashboard off the screen, and leave the screen as it was found."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
     def view(self) -> View:
         """All that is known now."""

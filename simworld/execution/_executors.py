@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
 from multiprocessing.connection import wait
 from typing import Protocol
 
@@ -32,12 +32,12 @@ class Executor(Protocol):
 class InProcess:
     """One episode after the other in this process."""
 
-    def __init__(self, board: Board, conditions: Conditions) -> None:
-        self._board, self._conditions = board, conditions
+    def __init__(self, board: Board, conditions: Conditions, aside: Callable[[], AbstractContextManager[None]]) -> None:
+        self._board, self._conditions, self._aside = board, conditions, aside
 
     def run(self, specs: Sequence[EpisodeSpec]) -> Iterator[EpisodeResult]:
         """Execute in order."""
-        outside = Outside(self._conditions, self._board, lambda: self._board.stopping)
+        outside = Outside(self._conditions, self._board, lambda: self._board.stopping, self._aside)
         worker = Worker(self._board, self._board.slot(0), outside)
         pace, waiting = Pace(), deque(specs)
         try:

@@ -6,13 +6,15 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import Any
 
 from simworld.errors import AskError, ScenarioError
+from simworld.execution._taped import tapes_of
 from simworld.gateway import Budget, Desk, Manner, Meter, ModelSpec, OwnMeter
 from simworld.kernel import Answer, Ask, Gateway
-from simworld.people import Box, PeopleDesk, Person, Scripted, Terminal, Web
+from simworld.people import AnswerTape, Box, PeopleDesk, Person, Scripted, Taped, Terminal, Web
 from simworld.scenario import Cell, Scenario
 
 _SECRETS = {"KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL", "CREDENTIALS"}
@@ -29,13 +31,15 @@ class Conditions:
     budget: Budget
     keys: tuple[str, ...] = ()
     """Environment variables that the scenario names as those of its keys."""
+    tapes: Mapping[str, AnswerTape] = field(default_factory=dict)
+    """What earlier runs have of answers, by their names: read once, where the scenario is."""
 
     @staticmethod
     def of(scenario: Scenario, jobs: int) -> Conditions:
         """Those of a scenario; the limit of calls is shared out among worker processes.
 
         Raises:
-            ScenarioError: There are more processes than calls at once.
+            ScenarioError: There are more processes than calls at once, or a tape that answers for people is missing.
         """
         asking, budget = scenario.model.asking, scenario.model.budget
         if asking.limit < jobs and any(not spec.stand_in for c in scenario.cells for spec in _specs(c)):
@@ -47,17 +51,34 @@ class Conditions:
             Manner(max(1, asking.limit // jobs), asking.timeout, asking.retries),
             Budget(budget.usd, budget.tokens, budget.asks, budget.minutes),
             tuple(dict.fromkeys(name for _, name in _named_keys(scenario))),
+            tapes_of(scenario),
         )
 
 
 class Outside:
     """Whoever answers in this process."""
 
-    def __init__(self, conditions: Conditions, meter: Meter, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        conditions: Conditions,
+        meter: Meter,
+        stopping: Callable[[], bool],
+        aside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        """Open all desks.
+
+        Args:
+            conditions: Under which models are asked.
+            meter: What counts what is spent.
+            stopping: Whether the run was asked to stop.
+            aside: Entered while somebody is asked at the terminal: nobody else draws there meanwhile.
+        """
         # Read here and handed down: nothing below looks at the environment.
         keys = {n: v for n, v in os.environ.items() if n in conditions.keys or _is_secret(n, v)}
+        self._tapes = conditions.tapes
         self._desk, self._stopping = Desk(conditions.manner, meter, keys, stopping), stopping
         self._people: dict[tuple[str, Box | None], PeopleDesk] = {}
+        self._terminal = Terminal(stopping=stopping, aside=aside)
 
     @staticmethod
     def of(scenario: Scenario) -> Outside:
@@ -95,10 +116,12 @@ class Outside:
     def _person(self, name: str, block: Mapping[str, Any], box: Box | None) -> Person:
         if block["kind"] == "scripted":
             return Scripted(block["answers"])
+        if block["kind"] == "tape":
+            return Taped(self._tapes[block["run"]], block["match"], block["missing"])
         if block["kind"] == "terminal":
-            return Terminal()
+            return self._terminal
         if box is None:
-            raise ScenarioError(f"people.{name}: a web page belongs to a run; accepted here: scripted, terminal")
+            raise ScenarioError(f"people.{name}: a web page belongs to a run; accepted here: scripted, tape, terminal")
         return Web(box, self._stopping)
 
 

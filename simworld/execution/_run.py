@@ -31,7 +31,7 @@ from simworld.execution._watch import Plan, Unwatched, Watcher
 from simworld.execution._withdrawal import redact_withdrawn
 from simworld.gateway import STAND_INS, Spent
 from simworld.kernel import TAKEN, said_by
-from simworld.people import RunBox
+from simworld.people import Participants, RunBox
 from simworld.recording import (
     EpisodeRow,
     FolderLock,
@@ -177,6 +177,8 @@ class _Run:
         """Run what is missing, seal, and say how it ended."""
         scenario, specs = self._order.scenario, self._specs
         drop_unfinished(self._run)
+        # Whoever answered on a tape that answers here may withdraw here, too; and guests have other names.
+        Participants(self._run).bring(n for tape in self._conditions.tapes.values() for n in tape.participants)
         RunBox(self._run).clear()  # of whoever died here: what is asked is asked again
         known = read_manifest(self._run)
         self._minutes = known.spent.get("minutes", 0.0)
@@ -273,7 +275,7 @@ class _Run:
             return RayCluster(self._board, self._conditions, jobs, self._order.cluster)
         if jobs > 1:
             return LocalProcesses(self._board, self._conditions, jobs)
-        return InProcess(self._board, self._conditions)
+        return InProcess(self._board, self._conditions, self._watcher.aside)
 
     def _update(self, **changes: object) -> None:
         minutes = self._minutes + (time.monotonic() - self._begun) / 60

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from simworld.errors import RunError, ScenarioError
+from simworld.execution._taped import tapes_of
 from simworld.files import located
 from simworld.recording import Manifest
 from simworld.scenario import Cell, Scenario, find
@@ -59,7 +60,10 @@ def _run_by(cell: Cell) -> Iterator[str]:
 
 def _read(scenario: Scenario, folder: Path, learner: tuple[type, Mapping[str, object]] | None) -> dict[str, str]:
     """SHA-256 of the files that parameters name, such as a trained policy; by relative path where they are there."""
-    found = {}
+    found: dict[str, str] = {}
+    # Of a tape its answers count: whoever withdraws one makes it another.
+    for tape in tapes_of(scenario).values():
+        found[f"{_OUTSIDE}/{tape.digest[:12]}"] = tape.digest
     named_by: list[tuple[type, Mapping[str, object], str]] = [
         (find("agent", s.kind).cls, s.parameters, s.where) for cell in scenario.cells for s in cell.seatings
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -70,6 +71,9 @@ class Watcher(Protocol):
     def ended(self, result: EpisodeResult) -> None:
         """An episode is over."""
 
+    def aside(self) -> AbstractContextManager[None]:
+        """Entered while somebody is asked at the terminal: nothing is drawn there meanwhile."""
+
     def stopping(self) -> None:
         """Somebody has asked to stop, by Ctrl-C or a signal; called once, from the signal's handler."""
 
@@ -88,6 +92,10 @@ class Unwatched:
 
     def ended(self, result: EpisodeResult) -> None:
         """Nothing."""
+
+    def aside(self) -> AbstractContextManager[None]:
+        """Nothing is drawn anyway."""
+        return nullcontext()
 
     def stopping(self) -> None:
         """Nothing."""

@@ -30,7 +30,10 @@ def withdraw(run: Path, participant: str) -> Withdrawal:
         RunError: The run has no such participant, is damaged, or cannot be written.
         TapeError: A tape is damaged, or cannot be written.
     """
-    Participants(run).withdraw(participant, now())
+    them = Participants(run)
+    if all(one.name != participant for one in them.all()):
+        them.bring(name for name in participants_on_tape(run) if name == participant)
+    them.withdraw(participant, now())
     if is_locked(run):
         return Withdrawal(participant, waits=True)
     with RunLock(run):

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 from simworld.errors import AskError
 from simworld.kernel import Answer, Ask, Gateway
-from simworld.people._person import Person, PersonRequest, person_request
+from simworld.people._person import Person, PersonRequest, Unanswered, person_request
 
 
 class PeopleDesk:
@@ -17,7 +18,9 @@ class PeopleDesk:
 
     def __init__(self, people: Mapping[str, Person]) -> None:
         self._people = dict(people)
-        self._rooms: dict[str, ThreadPoolExecutor] = {}
+        # One room for each person, by whatever names a scenario calls them.
+        rooms = {id(person): _Room(person, name) for name, person in people.items()}
+        self._rooms = {name: rooms[id(person)] for name, person in people.items()}
         self._closing = threading.Event()
 
     def gateway(self, episode: str) -> Gateway:
@@ -37,30 +40,64 @@ class PeopleDesk:
                 known = ", ".join(self._people) or "nobody"
                 raise AskError(f"{ask}: the scenario has no person {name!r}; it has {known}")
             prepared.append((ask, name, person_request(ask, episode)))
-        return [self._room(name).submit(self._answered, ask, name, request) for ask, name, request in prepared]
+        # All are counted before the first is put: whoever is asked is told how many wait.
+        for _, name, _ in prepared:
+            self._rooms[name].expect()
+        return [self._rooms[name].put(ask, request) for ask, name, request in prepared]
 
     def close(self) -> None:
         """Take no more questions; one that is being answered may still be."""
         self._closing.set()
         for room in self._rooms.values():
-            room.shutdown(wait=False, cancel_futures=True)
-        for person in self._people.values():
-            person.close()
+            room.close()
 
-    def _room(self, name: str) -> ThreadPoolExecutor:
-        if name not in self._rooms:
-            self._rooms[name] = ThreadPoolExecutor(self._people[name].at_once, f"simworld-person-{name}")
-        return self._rooms[name]
 
-    def _answered(self, ask: Ask, name: str, request: PersonRequest) -> Answer:
+class _Room:
+    """Where questions to one person wait for their turn."""
+
+    def __init__(self, person: Person, name: str) -> None:
+        self._person = person
+        self._threads = ThreadPoolExecutor(person.at_once, f"simworld-person-{name}")
+        self._lock = threading.Lock()
+        self._came = self._gone = 0
+        """Since nobody waited."""
+
+    def expect(self) -> None:
+        """A question is going to be put."""
+        with self._lock:
+            self._came += 1
+
+    def put(self, ask: Ask, request: PersonRequest) -> Future[Answer]:
+        """Put a question."""
+        future = self._threads.submit(self._answered, ask, request)
+        future.add_done_callback(self._over)
+        return future
+
+    def close(self) -> None:
+        """Put none any more; one that is being answered may still be."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._person.close()
+
+    def _over(self, _: Future[Answer]) -> None:
+        with self._lock:
+            self._gone += 1
+            if self._gone == self._came:
+                self._came = self._gone = 0
+
+    def _answered(self, ask: Ask, request: PersonRequest) -> Answer:
         begun = time.monotonic()
-        reply = self._people[name].reply(request)
+        if self._person.at_once == 1:
+            with self._lock:
+                request = replace(request, place=self._gone + 1, among=self._came)
+        reply = self._person.reply(request)
+        fallback = ask.content.get("fallback")
         if reply is None:
             telemetry = {"seconds": time.monotonic() - begun}
-            return Answer(ask.content.get("fallback"), "timeout", "no answer in time", "fallback", telemetry)
+            return Answer(fallback, "timeout", "no answer in time", "fallback", telemetry)
+        if isinstance(reply, Unanswered):
+            return Answer(fallback, reply.fault, reply.detail, "fallback")
         wrong = request.wrong(reply.value)
         if wrong:
-            fallback = ask.content.get("fallback")
             return Answer(fallback, "invalid", f"{reply.source}: {wrong}", "fallback", reply.telemetry)
         return Answer(reply.value, source=reply.source, telemetry=reply.telemetry)
 

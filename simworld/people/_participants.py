@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,11 +24,11 @@ class Participant:
     name: str
     """The pseudonym: p-001, p-002, in the order in which they agreed."""
     agreed: str
-    """When, UTC."""
+    """When, UTC; empty if that was in another run, from which their answers come."""
     consent: str
-    """SHA-256 of the text to which they agreed."""
+    """SHA-256 of the text to which they agreed; empty if that was elsewhere."""
     secret: str
-    """SHA-256 of what their browser shows to be known again."""
+    """SHA-256 of what their browser shows to be known again; empty if they take no part here."""
     withdrawn: str = ""
     """When they withdrew, UTC; empty if they did not."""
 
@@ -68,6 +68,13 @@ class Participants:
             return [*known, Participant(f"p-{number:03}", now, _digest(consent), _digest(secret))]
 
         return self._change(add)[-1]
+
+    def bring(self, names: Iterable[str]) -> None:
+        """These have answered elsewhere, and their answers are here, too: they may withdraw them, and do no more."""
+        known = {one.name for one in self.all()}
+        new = [Participant(name, "", "", "") for name in names if name not in known]
+        if new:
+            self._change(lambda all_: [*all_, *new])
 
     def known(self, secret: str) -> Participant | None:
         """Whoever shows this."""

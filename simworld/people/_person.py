@@ -51,6 +51,10 @@ class PersonRequest:
     """SHA-256 of what is asked."""
     person: str = "default"
     """Whom of the scenario's people it is for."""
+    place: int = 1
+    """Its place among those that wait together for somebody who answers one after the other."""
+    among: int = 1
+    """So many do."""
 
     def __post_init__(self) -> None:
         """See to the form."""
@@ -75,7 +79,7 @@ class PersonRequest:
             return text
         value = float(text.replace(",", "")) if _AMOUNT.fullmatch(text) else float("nan")
         if not self._within(value):
-            raise ValueError(f"accepted: {self.bounds}")
+            raise ValueError(f"accepted: {self.accepted}")
         return int(value) if self.form == "whole" else value
 
     def wrong(self, value: Json) -> str:
@@ -102,13 +106,24 @@ class PersonRequest:
             what += f" from {self.low:g}"
         return what if self.high is None else f"{what} {'up ' if self.low is None else ''}to {self.high:g}"
 
+    @property
+    def accepted(self) -> str:
+        """What may be typed, in words."""
+        if self.options:
+            return ", ".join(f"{number} {option}" for number, option in enumerate(self._spelt, 1))
+        return "a text" if self.form == "text" else self.bounds
+
+    @property
+    def _spelt(self) -> list[str]:
+        return [option if isinstance(option, str) else json.dumps(option) for option in self.options]
+
     def _option(self, text: str) -> Json:
-        shown = [option if isinstance(option, str) else json.dumps(option) for option in self.options]
+        shown = self._spelt
         if text in shown:
             return self.options[shown.index(text)]
         if text.isdecimal() and 1 <= int(text) <= len(shown):
             return self.options[int(text) - 1]
-        raise ValueError(f"accepted: {', '.join(f'{i} {option}' for i, option in enumerate(shown, 1))}")
+        raise ValueError(f"accepted: {self.accepted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +150,24 @@ class PersonReply:
         return {key: value for key, value in told.items() if value not in (None, "")}
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """There is no answer, and it is not for want of time."""
+
+    fault: str
+    """Why, in a word: it flags the decision."""
+    detail: str
+    """More about it."""
+
+
 class Person(Protocol):
     """Somebody who answers questions."""
 
     at_once: int
     """So many questions may be put at a time; further ones wait for their turn."""
 
-    def reply(self, request: PersonRequest) -> PersonReply | None:
-        """The answer, or None if there is none by the deadline."""
+    def reply(self, request: PersonRequest) -> PersonReply | Unanswered | None:
+        """The answer, or None if there is none by the deadline, or why there is none at all."""
 
     def close(self) -> None:
         """Answer no more."""
@@ -167,7 +192,6 @@ def person_request(ask: Ask, episode: str = "") -> PersonRequest:
         )
     if not isinstance(options, Sequence) or isinstance(options, str) or not isinstance(context, Mapping):
         raise AskError(f"{ask}: options are a list, context is a mapping")
-    numbers = {key: _number(ask, key) for key in ("low", "high", "cost", "deadline")}
     form = content.get("form", "text")
     if form not in get_args(Form):
         raise AskError(f"{ask}: form: found {form!r}; accepted: {', '.join(get_args(Form))}")
@@ -177,13 +201,16 @@ def person_request(ask: Ask, episode: str = "") -> PersonRequest:
         question,
         tuple(options),
         context,
+        low=_number(ask, "low"),
+        high=_number(ask, "high"),
         form=form,  # type: ignore[arg-type]  # it is among the accepted ones
+        cost=_number(ask, "cost"),
+        deadline=_number(ask, "deadline"),
         number=decision,
         ask=number,
         episode=episode,
         digest=ask.digest,
         person=str(content.get("person", "default")),
-        **numbers,
     )
 
 

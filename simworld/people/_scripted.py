@@ -1,4 +1,4 @@
-"""A person whose answers are written down beforehand."""
+"""Nobody: answers that are written down beforehand."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from simworld.scenario._people import PersonBlock
 from simworld_analysis.grammar import parse_claim, parse_expectation
 
 NAME = r"^[A-Za-z0-9_\-]{1,80}$"
@@ -146,39 +147,6 @@ class ModelBlock(BaseModel):
     """Price of a million prompt tokens, where litellm does not know it."""
     usd_per_million_output: Price | None = None
     """Price of a million answer tokens, where litellm does not know it."""
-
-
-class ScriptedBlock(BaseModel):
-    """A person whose answers are written down."""
-
-    model_config = _CLOSED
-
-    kind: Literal["scripted"]
-    """Answers from a list."""
-    answers: list[Value]
-    """The n-th decision of each seat gets the n-th answer, over and over; null is no answer in time."""
-
-
-class TerminalBlock(BaseModel):
-    """A person at the terminal from which the run was started."""
-
-    model_config = _CLOSED
-
-    kind: Literal["terminal"]
-    """Asks on standard error and reads standard input."""
-
-
-class WebBlock(BaseModel):
-    """People at a web page, which ``simworld human`` serves: whoever takes a question up first answers it."""
-
-    model_config = _CLOSED
-
-    kind: Literal["web"]
-    """Asks on the run's page."""
-    consent: str = ""
-    """What people agree to before they take part; a text that says what is recorded if it is left out."""
-    society: bool = True
-    """Whether the page shows the society beside the questions: what the scenario measures and watches."""
 
 
 class BudgetBlock(BaseModel):
@@ -345,7 +313,7 @@ class Core(BaseModel):
     """Which decisions of a role are recorded: every, none, or {every: k}; every if it is left out."""
     models: dict[Word, ModelName | ModelBlock] = {}
     """Models that minds ask, by the names that they use; ``default`` is the stand-in if it is left out."""
-    people: dict[Word, Annotated[ScriptedBlock | TerminalBlock | WebBlock, Field(discriminator="kind")]] = {}
+    people: dict[Word, PersonBlock] = {}
     """People whom minds ask, by the names that they use."""
     interventions: list[InterventionBlock] = []
     """Changes in the middle of an episode."""

@@ -7,9 +7,8 @@ import json
 import httpx
 import pytest
 
-from simworld.execution import Order, ask_of_run, execute, replay_run, withdraw
+from simworld.execution import ask_of_run, replay_run, withdraw
 from simworld.kernel import read_tape
-from simworld.scenario import load
 from simworld_analysis import open_run
 from simworld_analysis.report import render_report
 
@@ -85,22 +84,6 @@ def test_a_question_is_shown_with_all_that_belongs_to_it_and_answered(ward):
     assert replay_run(going.run).identical
     # On tape is all of it, and nowhere else: nothing is left in the box.
     assert sorted(path.name for path in (going.run / "people").iterdir()) == ["participants.json", "participants.lock"]
-
-
-def test_who_answers_makes_no_difference_to_what_comes_of_it(ward):
-    going = ward(horizon=2)
-    guest = going.guest()
-    guest.come()
-    first = guest.asked()[0]
-    assert guest.post(first, "answer", option=1).status_code == 200
-    second = guest.after(first)
-    assert guest.post(second, "answer", option=2).status_code == 200
-    assert going.over().status == "success"
-    script = "people.default={kind: scripted, answers: [5, 10]}"
-    other = execute(Order(load(going.study, [script]), going.study.parent / "scripted"))
-    for table in ("decisions.doctor", "measures"):
-        one, two = (open_run(run).table(table).drop(columns="episode") for run in (going.run, other.run))
-        assert one.equals(two), table
 
 
 def test_two_do_not_answer_twice(ward):

@@ -162,4 +162,4 @@ def test_a_page_belongs_to_a_run(tmp_path):
     )
     done = simworld_("train", "it.yaml", "--jobs", "1", cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1].endswith("a web page belongs to a run; accepted here: scripted, terminal")
+    assert done.stderr.splitlines()[-1].endswith("a web page belongs to a run; accepted here: scripted, tape, terminal")

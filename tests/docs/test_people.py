@@ -19,19 +19,28 @@ PROGRAM = [sys.executable, "-c", "from simworld.cli import main; main()"]
 
 
 def test_the_blocks_of_the_page_are_accepted(tmp_path):
-    from simworld.scenario._models import WebBlock
+    from simworld.scenario._people import TapeBlock, WebBlock
 
     blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-    shown = {
-        key for block in blocks for person in block["people"].values() if person["kind"] == "web" for key in person
-    }
-    assert shown == set(WebBlock.model_fields)  # it shows every key that there is
+    people = [person for block in blocks for person in block["people"].values()]
+    for kind, model in (("web", WebBlock), ("tape", TapeBlock)):
+        shown = {key for person in people if person["kind"] == kind for key in person}
+        assert shown == set(model.model_fields)  # it shows every key that there is
     for block in blocks:
-        name = next(name for name, person in block["people"].items() if person["kind"] == "web")
+        name, kind = next((n, p["kind"]) for n, p in block["people"].items() if p["kind"] in {"web", "tape"})
         data = {"world": {"kind": "plaza"}, "horizon": 4, "people": block["people"]}
         data["roles"] = block.get("roles", {"robot": {"kind": "person_robot", "person": name}})
         (tmp_path / "page.yaml").write_text(yaml.safe_dump(data))
-        assert load(tmp_path / "page.yaml").cells[0].resolved["people"][name]["kind"] == "web"
+        assert load(tmp_path / "page.yaml").cells[0].resolved["people"][name]["kind"] == kind
+
+
+def test_the_kinds_of_the_page_are_those_that_there_are():
+    from simworld.scenario import schema
+
+    table = re.findall(r"^\| `(\w+)` \| .* \| `(\w+)` \|$", PAGE, re.MULTILINE)
+    (people,) = schema()["properties"]["people"]["patternProperties"].values()
+    assert {kind for kind, _ in table} == set(people["discriminator"]["mapping"])
+    assert all(kind == source for kind, source in table)
 
 
 def test_the_commands_of_the_page_are_there():

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
-import os
-import pty
 import re
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -18,74 +14,10 @@ import pytest
 from simworld.errors import AskError
 from simworld.execution import replay_run
 from simworld.kernel import Agent, Ask, Broker, Field, Group, Individuals, Role, Tape, World
-from simworld.people import PeopleDesk, PersonRequest, Scripted, Terminal, person_request
+from simworld.people import PeopleDesk, PersonRequest, Scripted, person_request
 from simworld.testing import play
 from simworld_analysis import open_run
 from simworld_analysis.report import render_report
-
-DESK = '''
-from simworld.kernel import Agent, Field, Role, World
-
-
-class Ward(World):
-    """Cases to judge, one each tick."""
-
-    roles = (Role("doctor", obs=(Field("fever"),), act=(Field("treat", "bool"),)),)
-    measures = (Field("treated"),)
-
-    def reset(self, turn):
-        turn.wake("doctor", turn.join("doctor", turn.seats("doctor")), 0)
-
-    def observe(self, role, members):
-        return {"fever": 37.0 + members}
-
-    def step(self, moment, turn):
-        acts = moment.acts.get("doctor")
-        if acts is not None:
-            turn.emit(treated=float(acts["treat"].sum()))
-            turn.wake("doctor", acts.members, turn.tick + 1)
-
-
-class Defers(Agent):
-    """Asks a person whether to treat."""
-
-    asks = ("person",)
-
-    def __init__(self, after: int = 0, deadline: float = 5.0, person: str = "default"):
-        self.after, self.deadline, self.person = after, deadline, person
-
-    async def act(self, seen, seat):
-        answer = await seat.ask.person(
-            {
-                "question": "Treat?",
-                "options": ["yes", "no"],
-                "context": {"fever": seen["fever"], "tick": seat.tick},
-                "deadline": self.deadline,
-                "fallback": "no",
-                "person": self.person,
-            },
-            after=self.after,
-        )
-        return {"treat": answer.value == "yes"}
-'''
-STUDY = """
-world: {{kind: "desk:Ward"}}
-roles: {{doctor: {{kind: "desk:Defers", count: 2{more}}}}}
-horizon: 4
-people: {people}
-faults: {{most: 1.0}}
-"""
-
-
-@pytest.fixture
-def study(tmp_path):
-    def write(people: str, more: str = "") -> Path:
-        (tmp_path / "desk.py").write_text(DESK)
-        (tmp_path / "study.yaml").write_text(STUDY.format(people=people, more=more))
-        return tmp_path
-
-    return write
-
 
 COMMAND = [sys.executable, "-c", "from simworld.cli import main; main()", "run", "study.yaml", "--display", "none"]
 
@@ -120,81 +52,11 @@ def test_a_scripted_answer_that_is_no_option_is_not_taken(study):
     assert details == [f'scripted: found {found}; accepted: "yes", "no"' for found in ('"Yes"', "true")]
 
 
-def test_questions_at_a_terminal_are_not_painted_over(study):
-    here = study("{default: {kind: terminal}}")
-    code, said = talk(here, ["1"] * 8, display="live")
-    assert code == 0, said
-    assert "study: 1 episodes of 4 ticks" in said  # plain lines
-    assert said.count("doctor 0 asks: Treat?") == 4  # each of them once
-
-
 def test_an_answer_may_take_simulated_time(study):
     here = study("{default: {kind: scripted, answers: ['yes']}}", ", after: 2")
     assert subprocess.run(COMMAND, cwd=here, check=False).returncode == 0
     rows = run_of(here).table("decisions.doctor").query("end.isna()")
     assert rows[["since", "tick"]].drop_duplicates().to_numpy().tolist() == [[0, 2]]
-
-
-def talk(here: Path, replies: list[str], display: str = "none") -> tuple[int, str]:
-    """Run the study at a real terminal, typing a reply whenever the prompt appears."""
-    ours, theirs = pty.openpty()
-    command = [*COMMAND, "--display", display]
-    process = subprocess.Popen(command, cwd=here, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    said, waiting = b"", list(replies)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        try:
-            data = os.read(ours, 4096)
-        except OSError:  # the other end is closed
-            break
-        if not data:
-            break
-        said += data
-        if said.endswith(b"> ") and waiting:
-            os.write(ours, waiting.pop(0).encode() + b"\n")
-            said += b" "
-    os.close(ours)
-    return process.wait(30), said.decode()
-
-
-def test_a_person_at_a_terminal_is_asked_in_words(study):
-    here = study("{default: {kind: terminal}}")
-    code, said = talk(here, ["perhaps", "yes", "2", "1", "no", "no", "no", "yes", "1"])
-    assert code == 0, said
-    assert "doctor 0 asks: Treat?" in said
-    assert "fever: 37.0" in said
-    assert "1) yes" in said
-    assert "(5 seconds)" in said
-    assert "accepted: 1 yes, 2 no" in said
-    rows = run_of(here).table("decisions.doctor").query("end.isna()")
-    assert rows["act.treat"].tolist() == [True, False, True, False, False, False, True, True]
-    assert set(run_of(here).table("asks")["source"]) == {"terminal"}
-    assert replay_run(run_of(here).path).identical  # without anybody at a terminal
-
-
-def test_a_person_who_is_late_is_stood_in_for(study):
-    here = study("{default: {kind: terminal}}", ", deadline: 0.2")
-    code, said = talk(here, [])
-    assert code == 0
-    assert said.count("(too late)") == 8
-    assert (run_of(here).table("decisions.doctor").query("end.isna()")["fault"] == "timeout").all()
-
-
-def test_input_that_ends_is_no_answer(study):
-    here = study("{default: {kind: terminal}}")
-    done = subprocess.run(COMMAND, cwd=here, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    assert done.returncode == 0
-    assert "(no more input)" in done.stderr
-    assert (run_of(here).table("decisions.doctor").query("end.isna()")["fault"] == "timeout").all()
-
-
-def test_a_terminal_goes_with_one_process(study):
-    here = study("{default: {kind: terminal}}")
-    done = subprocess.run([*COMMAND, "--jobs", "2"], cwd=here, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "people.default: a person at the terminal goes with --jobs 1 only" in done.stderr
-    assert not (here / "runs").exists()
 
 
 def test_a_person_whom_nobody_has_is_found_before_the_run(study):
@@ -268,20 +130,6 @@ def test_one_person_answers_one_question_at_a_time():
     assert {a.value for a in answers} == {1}
     assert Slow.most == 1
     desk.close()
-
-
-def test_a_closed_terminal_waits_for_nobody():
-    reading, writing = os.pipe()
-    with os.fdopen(reading) as source:
-        terminal = Terminal(source, io.StringIO())
-        replies = []
-        thread = threading.Thread(target=lambda: replies.append(terminal.reply(PersonRequest("a 0", "?"))))
-        thread.start()
-        time.sleep(0.1)
-        terminal.close()
-        thread.join(5)
-        assert replies == [None]
-    os.close(writing)
 
 
 class Room(World):

@@ -33,6 +33,7 @@ _PEOPLE = {
     "web": "answered by people at a web page",
     "terminal": "answered by somebody at a terminal",
     "scripted": "answered by a script, which is no person",
+    "tape": "answered from the tape of an earlier run, by nobody in this one",
     "fallback": "answered by nobody in time, or not as was asked, so that a fallback stood in",
 }
 """Who may have answered a question to people."""
