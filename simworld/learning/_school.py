@@ -24,10 +24,13 @@ class Classroom(School):
         self, minds: Mapping[str, Cohort], number: int, notes: Silent, changes: Sequence[Intervention] = ()
     ) -> None:
         """Play one episode. Raises ValueError: there is no such number."""
+        self._part.played(minds, self.seed_of(number), notes, changes)
+
+    def seed_of(self, number: int) -> int:
+        """Seed of an episode. Raises ValueError: there is no such number."""
         if not 0 <= operator.index(number) < APART:
             raise ValueError(f"episode {number}; accepted: from 0 to {APART - 1:,}")
-        seed = self._part.scenario.model.seed + APART * (self.seed + 1) + number
-        self._part.played(minds, seed, notes, changes)
+        return self._part.scenario.model.seed + APART * (self.seed + 1) + number
 
 
 def found_learner(scenario: Scenario) -> Found | None:

@@ -42,6 +42,10 @@ class School(ABC):
             changes: What is changed in the middle of it, besides the scenario's own interventions.
         """
 
+    @abstractmethod
+    def seed_of(self, number: int) -> int:
+        """Seed of an episode: with it a learner may work out what nobody in it is told, such as right answers."""
+
 
 @dataclass(frozen=True)
 class Lesson:

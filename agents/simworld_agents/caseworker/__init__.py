@@ -13,17 +13,27 @@ the answers: take over a peer's, answer anew, ask the expert. A policy of one's 
 - What it earns, in each round but the first, is the reward of its decision in the tables and for learners: 1 if the
   answer that it led to is right, less its cost. What another candidate would have earned a learner works out from the
   right answers, which ``Stage.deal`` tells whoever knows the episode's seed: learners and tests, and never minds.
-- A member with it is a subclass of ``TeamMember`` that overrides ``decide``; one whose solver learns on, from what
-  experts answered, overrides ``solver_for`` besides (``heads_of`` fits a solver to any labelled cases).
+- A member with it is a subclass of ``TeamMember`` that overrides ``decide``, which sees the case, too; one whose solver
+  learns on, from what experts answered, overrides ``solver_for`` besides (``heads_of`` fits a solver to any labelled
+  cases).
 """
 
 from __future__ import annotations
 
 from simworld_agents.caseworker._asked import LlmExpert, LlmSolver, PersonExpert
-from simworld_agents.caseworker._cues import CUES, NEEDS, Candidates, candidates
+from simworld_agents.caseworker._cues import CUES, NEEDS, BoolArray, Candidates, FloatArray, IntArray, candidates
 from simworld_agents.caseworker._experts import SimulatedExpert
-from simworld_agents.caseworker._members import TeamMember
-from simworld_agents.caseworker._policies import Always, Anything, Policy, PolicyName, Threshold, drawn, named
+from simworld_agents.caseworker._members import TeamMember, rounds_of, stage_of
+from simworld_agents.caseworker._policies import (
+    Always,
+    Anything,
+    Policy,
+    PolicyName,
+    Threshold,
+    by_support,
+    drawn,
+    named,
+)
 from simworld_agents.caseworker._solver import Solver, answered, fit, heads_of, train
 
 __all__ = [
@@ -31,7 +41,10 @@ __all__ = [
     "NEEDS",
     "Always",
     "Anything",
+    "BoolArray",
     "Candidates",
+    "FloatArray",
+    "IntArray",
     "LlmExpert",
     "LlmSolver",
     "PersonExpert",
@@ -42,10 +55,13 @@ __all__ = [
     "TeamMember",
     "Threshold",
     "answered",
+    "by_support",
     "candidates",
     "drawn",
     "fit",
     "heads_of",
     "named",
+    "rounds_of",
+    "stage_of",
     "train",
 ]

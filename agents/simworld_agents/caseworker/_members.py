@@ -63,7 +63,8 @@ class TeamMember(Cohort):
         decides = np.flatnonzero(seen["round"] > 0)
         if len(decides):
             chance = seats.draw("policy", "uniform", (size + 2,), decides)
-            move[decides] = self.decide({name: seen[name][decides] for name in NEEDS}, seats.role, chance)
+            known = {name: seen[name][decides] for name in ("features", "topic", *NEEDS)}
+            move[decides] = self.decide(known, seats.role, chance)
         anew = np.flatnonzero(move == size)
         answer, sure = np.full(n, NO_CLASS), np.full(n, np.nan)
         if len(anew):
@@ -73,7 +74,7 @@ class TeamMember(Cohort):
         return {"move": move, "answer": answer, "confidence": sure}
 
     def decide(self, seen: Mapping[str, Array], role: Role, chance: Array) -> IntArray:
-        """The moves of n members who decide."""
+        """The moves of n members who decide, from ``features``, ``topic`` and what cues are made of (``NEEDS``)."""
         return self._policy.choose(candidates(seen, rounds_of(role)), chance)
 
     def solver_for(self, seen: Mapping[str, Array], role: Role) -> Solver:
