@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from scipy.optimize import minimize
@@ -13,7 +14,9 @@ from simworld_agents.caseworker import BoolArray, FloatArray, IntArray
 from simworld_agents.deferring._objectives import ALPHAS, KINDS, Objective, ObjectiveName
 from simworld_agents.deferring._policy import Deferral
 
-_MOST_STEPS = 1000
+Bar: TypeAlias = Literal["held_out", "none"]
+"""Whether the bar that the advantage must clear is the best one on held-out cases, or the fee alone."""
+_MOST_STEPS = 500
 _LEAST = 1e-9
 _APART = 4
 """One case of so many is held out, to choose by."""
@@ -56,6 +59,9 @@ class Aim:
     """What a request costs, in right answers: the query fee."""
     alphas: tuple[float, ...] = ()
     """Of objectives that have one; by default the grid of the paper."""
+    bar: Bar = "held_out"
+    """How the fee enters: by the best bar on held-out cases, or as it is. The latter is the Bayes rule if shares are
+    probabilities; they are not where the scores that would make them so are not linear."""
     ridge: float = 0.3
     """Half of it times the squared weights is added to the sum of losses."""
 
@@ -99,8 +105,9 @@ def fit(objective: Objective, log: Log, shape: tuple[int, int], ridge: float) ->
 def fitted(aim: Aim, log: Log, shape: tuple[int, int], number: int) -> tuple[Deferral, Log]:
     """The policy that an objective makes of a log, and the quarter of the log that was held out to choose it by.
 
-    Of an objective with an alpha that one is taken whose policy has the greatest utility on what is held out: system
-    accuracy, less the fee for each case that is deferred. The threshold of selective prediction is chosen likewise.
+    The bar that the advantage of the expert must clear is then the best one on what is held out, and of several alphas
+    that one is taken whose policy has the greatest utility there: system accuracy, less the fee for each case that is
+    deferred. A threshold on confidence is a bar, too.
 
     Args:
         aim: What is to be fitted.
@@ -115,20 +122,21 @@ def fitted(aim: Aim, log: Log, shape: tuple[int, int], number: int) -> tuple[Def
         objective = KINDS[aim.objective](alpha)
         weights = fit(objective, learned, shape, aim.ridge)
         policy = Deferral(aim.objective, alpha, weights, number, aim.cost)
-        found.append(thresholded(policy, held) if aim.objective == "selective" else policy)
+        tuned = aim.bar == "held_out" or aim.objective == "selective"
+        found.append(with_best_bar(policy, held) if tuned else policy)
     return max(found, key=lambda policy: utility(policy, held)), held
 
 
-def thresholded(policy: Deferral, log: Log) -> Deferral:
-    """The same with the best threshold: a bar such that the least sure cases, as many as pay, are below it."""
-    sure = -policy.advantage(log.topic, log.features)
-    order = np.argsort(sure, kind="stable")
+def with_best_bar(policy: Deferral, log: Log) -> Deferral:
+    """The same with the best bar for a log: cases with the greatest advantage are deferred, as many as pay."""
+    advantage = policy.advantage(log.topic, log.features) - policy.bar
+    order = np.argsort(-advantage, kind="stable")
     kept = policy.answers(log.topic, log.features) == log.key
     gains = np.cumsum((log.right - policy.cost - kept)[order])
-    best = int(np.argmax(np.append(0.0, gains)))  # so many defer
-    ranked = sure[order]
-    edges = np.concatenate([[ranked[0] - _LEAST], (ranked[1:] + ranked[:-1]) / 2.0, [ranked[-1] + _LEAST]])
-    return policy.with_bar(float(edges[best]) + policy.cost)
+    many = int(np.argmax(np.append(0.0, gains)))
+    ranked = advantage[order]
+    edges = np.concatenate([[ranked[0] + _LEAST], (ranked[1:] + ranked[:-1]) / 2.0, [ranked[-1] - _LEAST]])
+    return policy.with_bar(policy.cost - float(edges[many]))
 
 
 def utility(policy: Deferral, log: Log) -> float:

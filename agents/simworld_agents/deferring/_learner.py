@@ -13,7 +13,7 @@ from simworld.kernel import Acts, Array, Field, Silent
 from simworld.spaces import Learner, Lesson, School
 from simworld.worlds.casework import Stage
 from simworld_agents.caseworker import TeamMember, rounds_of, stage_of
-from simworld_agents.deferring._fitting import Aim, Log, fitted, utility
+from simworld_agents.deferring._fitting import Aim, Bar, Log, fitted, utility
 from simworld_agents.deferring._objectives import ALPHAS, ObjectiveName
 from simworld_agents.deferring._policy import Deferral
 
@@ -78,12 +78,12 @@ class DeferringLearner(Learner):
     """Learns to defer from a log of an expert's answers: a classifier and a rejector, linear in the case by its topic.
 
     It plays episodes in which everybody always asks, notes what the expert answered, and fits an objective of the field
-    to all cases so far. A quarter of them is held out, to choose alpha or a threshold by. The fee counts when it
-    chooses, and when the policy decides: it defers where the expert is likelier to be right by more than the fee.
+    to three quarters of all cases so far. By the rest it chooses alpha, and the bar that the expert's advantage must
+    clear; there the fee counts.
     """
 
     told: ClassVar[tuple[Field, ...]] = (
-        Field("log", unit="cases", meaning="cases so far, those that are held out included"),
+        Field("log", unit="cases", meaning="so far, those that are held out included"),
         Field("alpha", meaning="of the objective, as it was chosen"),
         Field("utility", meaning="system accuracy less the fee for each case that is deferred, on held-out cases"),
         Field("system_accuracy", meaning="share of held-out cases that are right, deferred or kept"),
@@ -98,6 +98,7 @@ class DeferringLearner(Learner):
         objective: ObjectiveName = "one_vs_all",
         alphas: list[Share] | None = None,
         cost: Annotated[float, Ge(0)] | None = None,
+        bar: Bar = "held_out",
         episodes: Annotated[int, Gt(0)] = 5,
         ridge: Annotated[float, Gt(0)] = 0.3,
     ) -> None:
@@ -108,6 +109,8 @@ class DeferringLearner(Learner):
                 and Nalisnick 2022), compare_confidence (Raghu et al. 2019), or selective: a threshold on confidence.
             alphas: Of cross_entropy and realizable: which to choose from; by default those of the papers.
             cost: The query fee, in right answers; by default what the world charges.
+            bar: How the fee enters: held_out, by that bar for the advantage of the expert which is best on held-out
+                cases; none, as it is, which is right if what scores say are probabilities (selective has a bar always).
             episodes: How many are played in each iteration.
             ridge: Half of it times the squared weights is added to the sum of losses.
 
@@ -117,7 +120,7 @@ class DeferringLearner(Learner):
         if alphas is not None and (not alphas or objective not in ALPHAS):
             raise ValueError(f"alphas: found {alphas} for {objective}; accepted: some, for {', '.join(ALPHAS)}")
         self._objective, self._alphas, self._cost = objective, tuple(alphas or ()), cost
-        self._episodes, self._ridge = episodes, ridge
+        self._bar, self._episodes, self._ridge = bar, episodes, ridge
 
     def begin(self, school: School) -> None:
         """Look at who learns, and at the stage: its rules must be the same in all episodes."""
@@ -136,7 +139,7 @@ class DeferringLearner(Learner):
             raise ValueError("rules differ by episode; accepted by deferring: one stage, such as world.stage.number: 7")
         self._number = int(first["stage"])
         fee = float(first["cost_defer"]) if self._cost is None else self._cost
-        self._aim = Aim(self._objective, fee, self._alphas, self._ridge)
+        self._aim = Aim(self._objective, fee, self._alphas, self._bar, self._ridge)
         self._log = Log(np.zeros(0, np.int64), np.zeros((0, plain.features)), np.zeros(0, np.int64), np.zeros(0, bool))
         untaught = np.zeros((plain.topics, plain.classes + 1, plain.features + 1))
         self._policy = Deferral(self._objective, 1.0, untaught, self._number, fee)

@@ -145,8 +145,8 @@ class CompareConfidence(Objective):
 class Selective(Objective):
     """A softmax classifier that defers where it is less sure than a threshold, whoever the expert is.
 
-    The threshold is not fitted here: see ``fitted``. The last score stays 0. Source: Chow 1970; Geifman and El-Yaniv
-    2017, arXiv 1705.08500.
+    The threshold is not fitted here: it is the bar of ``fitted``. The last score stays 0. Source: Chow 1970; Geifman
+    and El-Yaniv 2017, arXiv 1705.08500.
     """
 
     def losses(self, scores: FloatArray, key: IntArray, right: BoolArray) -> tuple[FloatArray, FloatArray]:  # noqa: ARG002

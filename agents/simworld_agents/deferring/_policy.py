@@ -49,7 +49,7 @@ class Deferral(Trained):
     cost: float
     """What a request costs, in right answers."""
     bar: float = 0.0
-    """Added to the advantage: of selective prediction, how sure one must be to keep a case, and the cost."""
+    """Added to the advantage, as it was chosen on held-out cases; 0 where the fee is held against it as it is."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: plain data."""
 
@@ -79,7 +79,7 @@ class Deferral(Trained):
         return found
 
     def advantage(self, topic: IntArray, features: FloatArray) -> FloatArray:
-        """How much likelier it takes the expert to be right than itself, shape (n,)."""
+        """How much likelier it takes the expert to be right than itself, and the bar, shape (n,)."""
         return KINDS[self.objective](self.alpha).advantage(self.scores(topic, features)) + self.bar
 
     def defers(self, topic: IntArray, features: FloatArray, shift: float = 0.0) -> BoolArray:

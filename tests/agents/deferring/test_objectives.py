@@ -143,12 +143,13 @@ def test_a_threshold_on_confidence_does_not_see_whom_it_asks():
         assert more > worth
 
 
-def test_a_threshold_is_the_best_of_all():
-    policy, held = fitted(Aim("selective", 0.2), split(), (1, 2), 0)
-    best = max(utility(policy.with_bar(bar), held) for bar in np.linspace(-0.2, 1.4, 801))
+@pytest.mark.parametrize("objective", ["selective", "cross_entropy"])
+def test_a_bar_is_the_best_of_all(objective):
+    policy, held = fitted(Aim(objective, 0.2, (1.0,)), split(), (1, 2), 0)
+    best = max(utility(policy.with_bar(bar), held) for bar in np.linspace(-2.0, 2.0, 801))
     assert utility(policy, held) >= best
-    assert policy.defers(held.topic, held.features, shift=2.0).all()
-    assert not policy.defers(held.topic, held.features, shift=-2.0).any()
+    assert policy.defers(held.topic, held.features, shift=99.0).all()
+    assert not policy.defers(held.topic, held.features, shift=-99.0).any()
 
 
 def test_the_fee_is_held_against_the_advantage():
@@ -161,6 +162,16 @@ def test_the_fee_is_held_against_the_advantage():
     assert np.array_equal(shares[0], gain > 0.0)
     assert np.array_equal(shares[1], gain > 0.2)
     assert np.array_equal(policy.defers(log.topic, log.features, shift=-0.2), shares[1])
+
+
+def test_without_a_bar_the_fee_is_taken_as_it_is():
+    log = split()
+    plain, tuned = (fitted(Aim("one_vs_all", 0.2, bar=bar), log, (1, 2), 0) for bar in ("none", "held_out"))
+    assert plain[0].bar == 0.0
+    assert np.array_equal(plain[0].weights, tuned[0].weights)
+    assert utility(*tuned) >= utility(*plain)
+    # Selective prediction is nothing but a bar.
+    assert fitted(Aim("selective", 0.2, bar="none"), log, (1, 2), 0)[0].bar != 0.0
 
 
 def test_a_topic_without_cases_stays_as_it_is():
