@@ -17,7 +17,7 @@ help:
 	@echo "make games  the Axelrod library (0.9 GB, for axelrod:<strategy>), and the tests that need it"
 	@echo "make reasoning  the reasoning-gym library (for casework's source: reasoning), and the tests that need it"
 	@echo "make study  slow scientific studies (the tables that the docs quote), and training, which needs torch"
-	@echo "make models  train the models of people and the policies in scenarios/plaza/models anew (needs torch)"
+	@echo "make models  train anew what is in scenarios/plaza/models (needs torch) and scenarios/deferral/models"
 	@echo "make bench  speed, as ratios against peers in the same run"
 	@echo "make pictures  the pictures of README and docs, from real runs"
 	@echo "make clean  remove the virtual environment and all caches (never runs/)"
@@ -63,10 +63,13 @@ study: .venv/dev
 	$(BIN)/simworld run scenarios/plaza/front.yaml --jobs 2
 	$(BIN)/simworld train scenarios/plaza/learn.yaml --jobs 2
 	$(BIN)/simworld train scenarios/plaza/learn_politely.yaml --jobs 2
+	$(BIN)/python -m benchmarks.studies.deferring --score
+	$(BIN)/simworld run scenarios/deferral/learned.yaml --jobs 2
 
 models: .venv/dev
 	$(PIP) --editable '.[dev,train]'
 	$(BIN)/python -m benchmarks.studies.sacson
+	$(BIN)/python -m benchmarks.studies.deferring
 
 bench: .venv/dev
 	$(PIP) --editable '.[dev,peers]'

@@ -108,7 +108,7 @@ def test_a_learner_that_breaks_its_contract_is_a_failed_training_with_its_reason
     (here / "climb.py").write_text((here / "climb.py").read_text().replace(spoil, says))
     reason = {
         "return Lesson(0,": "climb:Climb: an iteration of 0 decisions; accepted: at least one",
-        "return {'nobody': self._network(self.kept)}": "no network for the policy 'player': found nobody",
+        "return {'nobody': self._network(self.kept)}": "nothing learned for the policy 'player': found nobody",
         '{"worst": self.best}': "it tells 'worst'; declared in told: best",
     }.get(says, "episode -1; accepted: from 0 to 999,999")
     with pytest.raises(UserError, match=reason):

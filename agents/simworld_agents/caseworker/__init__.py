@@ -20,10 +20,20 @@ the answers: take over a peer's, answer anew, ask the expert. A policy of one's 
 from __future__ import annotations
 
 from simworld_agents.caseworker._asked import AskingMember, LlmExpert, LlmSolver, PersonExpert, case_in_words
-from simworld_agents.caseworker._cues import CUES, NEEDS, Candidates, candidates
+from simworld_agents.caseworker._cues import CUES, NEEDS, BoolArray, Candidates, FloatArray, IntArray, candidates
 from simworld_agents.caseworker._experts import SimulatedExpert
 from simworld_agents.caseworker._members import SolvingMember, TeamMember, rounds_of, stage_of
-from simworld_agents.caseworker._policies import Always, Anything, Lot, Policy, PolicyName, Threshold, drawn, named
+from simworld_agents.caseworker._policies import (
+    Always,
+    Anything,
+    Lot,
+    Policy,
+    PolicyName,
+    Threshold,
+    by_support,
+    drawn,
+    named,
+)
 from simworld_agents.caseworker._solver import Solver, answered, fit, heads_of, train
 
 __all__ = [
@@ -32,7 +42,10 @@ __all__ = [
     "Always",
     "Anything",
     "AskingMember",
+    "BoolArray",
     "Candidates",
+    "FloatArray",
+    "IntArray",
     "LlmExpert",
     "LlmSolver",
     "Lot",
@@ -45,6 +58,7 @@ __all__ = [
     "TeamMember",
     "Threshold",
     "answered",
+    "by_support",
     "candidates",
     "case_in_words",
     "drawn",
