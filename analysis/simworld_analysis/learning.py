@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,21 @@ _TABLES = ("training", "evaluation")
 _CHECKPOINTS = "checkpoints"
 _SIZE, _SMALL = (7.4, 2.9), (3.4, 2.3)
 """Inches."""
+
+
+def seat_line(run: Run, file: str, path: str = "", more: str = "") -> str:
+    """The line of a scenario that seats a policy of a training.
+
+    Args:
+        run: The run.
+        file: Name of the policy's file.
+        path: What the line calls it; the file where it is, if it is left out.
+        more: What else stands in the line.
+    """
+    told = run.path / "policies" / "kinds.json"
+    kinds = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+    kind = kinds.get(file.removesuffix(".npz").rpartition("-seed-")[0], "policy")
+    return f"{{kind: {kind}, checkpoint: {path or run.path / 'policies' / file}{more}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +23,8 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.measure import wide_console
+from benchmarks.studies import training
+from benchmarks.studies.training import ROOT
 from simworld.kernel import Chance
 from simworld.worlds.casework import Stage
 from simworld_agents.caseworker import BoolArray, FloatArray, IntArray
@@ -33,7 +32,6 @@ from simworld_agents.deferring import ALPHAS, Deferral, Log
 from simworld_analysis.deferral import accuracy_coverage, calibration_error, outcome, regret
 from simworld_analysis.statistics import mean_interval
 
-ROOT = Path(__file__).parents[2]
 SCENARIO = ROOT / "scenarios" / "deferral" / "learn_deferring.yaml"
 MODELS = SCENARIO.parent / "models"
 NUMBER, COST = 7, 0.3
@@ -56,15 +54,8 @@ def train(name: str) -> None:
     plain = name.removesuffix("_without_bar")
     objective, _, expert = plain.rpartition("_")
     settings = {"objective": objective} | ({"bar": "none"} if plain != name else {})
-    changes = {"roles.expert.accuracy": EXPERTS[expert], "train.settings": settings}
-    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    command = [sys.executable, "-c", "from simworld.cli import main; main()", "train", str(SCENARIO)]
-    done = subprocess.run(
-        [*command, "--jobs", "1", "--json", *sets], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{name}: {done.stderr}")
-    run = ROOT / str(json.loads(done.stdout)["run"])
+    sets = (f"roles.expert.accuracy={json.dumps(EXPERTS[expert])}",)
+    run = training.trained(SCENARIO, {"settings": settings}, sets)
     shutil.copyfile(run / "policies" / "member-seed-000.npz", file_of(name))
 
 
@@ -168,8 +159,7 @@ def main() -> None:
     if not told.score:
         MODELS.mkdir(exist_ok=True)
         names = [name for name in NAMES if name in (told.names or NAMES)]
-        with ThreadPoolExecutor(2) as pool:
-            list(track(pool.map(train, names), "training", total=len(names)))
+        training.side_by_side(names, train)
     for expert in EXPERTS:
         wide_console().print(table(expert))
 

@@ -155,7 +155,7 @@ def _as_dict(run: Run) -> dict[str, object]:
 
 def _print(run: Run) -> None:
     from simworld.dashboard import interval, number  # noqa: PLC0415
-    from simworld_analysis.learning import curve_figure, improvement, measured  # noqa: PLC0415
+    from simworld_analysis.learning import curve_figure, improvement, measured, seat_line  # noqa: PLC0415
 
     reason = run.manifest.get("reason")
     click.echo(f"{run.manifest['scenario']} {run.status}{f': {reason}' if reason else ''}")
@@ -178,4 +178,4 @@ def _print(run: Run) -> None:
     if not picture.exists():
         curve_figure(run).savefig(picture, metadata={"Date": None})
     click.echo(f"{picture}")
-    click.echo(f"in a scenario: {{kind: policy, checkpoint: {_policies(run)[0]}}}")
+    click.echo(f"in a scenario: {seat_line(run, Path(_policies(run)[0]).name)}")

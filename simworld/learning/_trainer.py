@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import shutil
 import time
@@ -180,6 +181,10 @@ class _Trainer:
             unfinished = folder / f"{policy}-{self._job.name}.tmp"
             what.save(unfinished)
             unfinished.replace(folder / f"{policy}-{self._job.name}.npz")
+        # For whoever tells how to seat them: trainings side by side write the same.
+        kinds = folder / f"{self._job.name}.tmp"
+        kinds.write_text(json.dumps({policy: what.kind for policy, what in learned.items()}), encoding="utf-8")
+        kinds.replace(folder / "kinds.json")
         beside = self._job.run / "learned"
         for name, content in self._learner.files().items():
             beside.mkdir(exist_ok=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from simworld.kernel import Cohort, Role
 
 
 class Trained(ABC):
     """What a training has made of one policy: a value, of which any number of minds may be made."""
+
+    kind: ClassVar[str] = "policy"
+    """The kind of mind that plays the file: ``{kind: policy, checkpoint: FILE}`` in a scenario."""
 
     @abstractmethod
     def mind(self) -> Cohort:

@@ -38,6 +38,8 @@ _FORMAT = 1
 class Deferral(Trained):
     """Answers of a classifier, and when to defer to an expert instead: where ``advantage`` is more than ``cost``."""
 
+    kind: ClassVar[str] = "deferring"
+
     objective: ObjectiveName
     """By which objective it was learned: this says what scores mean."""
     alpha: float

@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ _FORMAT = "hila 1"
 class DeferencePolicy(Policy, Trained):
     """Scores candidates by their cues; by default all alike, as it is before any training."""
 
+    kind: ClassVar[str] = "hila"
     weights: FloatArray = field(default_factory=lambda: np.zeros(len(CUES)))
     """Of each cue, shape (len(CUES),)."""
     learns: Learns = "never"

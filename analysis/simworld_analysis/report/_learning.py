@@ -101,7 +101,7 @@ def learning_of(run: Run, scenario: Mapping[str, Any]) -> Learning | None:
         why_none=_why_none(frame),
         notes=_more_than(trainings),
         trainings=tuple(trainings[:_MOST_TRAININGS]),
-        policies=policy_lines(run.path.name, block, files),
+        policies=policy_lines(run, block, files),
         tiles=_tiles(frame, planned, done, steps),
         summary=_summary(block, planned, done, len(files)),
         seconds=seconds,

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from simworld_analysis._open import Run
+from simworld_analysis.learning import seat_line
 from simworld_analysis.report._methods import Element, Methods
 from simworld_analysis.report._parameters import Parameters, entries, parameters_of, scenario_arms
 from simworld_analysis.report._words import count, listed, plain
@@ -112,11 +114,11 @@ def which(seeds: Sequence[int]) -> str:
     return listed([str(seed) for seed in seeds], 12)
 
 
-def policy_lines(run: str, trained: Trained, files: Sequence[str]) -> tuple[str, ...]:
+def policy_lines(run: Run, trained: Trained, files: Sequence[str]) -> tuple[str, ...]:
     """The lines of a scenario that seat the policies of the first training that has any.
 
     Args:
-        run: Name of the run directory.
+        run: The run.
         trained: What was trained.
         files: Names of the files of policies, sorted.
     """
@@ -126,11 +128,11 @@ def policy_lines(run: str, trained: Trained, files: Sequence[str]) -> tuple[str,
         found.setdefault(seed, []).append((policy, name))
     lines = []
     for policy, name in found[min(found)][:_MOST_LINES] if found else ():
-        path = f"{run}/policies/{name}"
+        path = f"{run.path.name}/policies/{name}"
         quoted = path if re.fullmatch(r"[\w./+-]+", path) else json.dumps(path)
         seats = trained.counts.get(policy, ())
         several = f", count: {seats[0]}" if len(seats) == 1 and seats[0] > 1 else ""
-        lines.append(f"{{kind: policy, checkpoint: {quoted}{several}}}")
+        lines.append(seat_line(run, name, quoted, several))
     return tuple(lines)
 
 

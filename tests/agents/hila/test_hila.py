@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from simworld.cli._train import train as train_command
 from simworld.errors import ScenarioError
 from simworld.execution import Order, check, execute, replay_run
 from simworld.kernel import Answer, Broker, Chance, Group, Individuals
@@ -29,6 +33,8 @@ from simworld_agents.hila import (
     regret,
     values_of,
 )
+from simworld_analysis import open_run
+from simworld_analysis.report import render_report
 
 SCENARIO = """
 name: when_to_ask
@@ -216,7 +222,8 @@ def last(played):
 def test_who_is_told_learns_topics_that_no_training_covers():
     stage = Stage(topics=1, known=0)
     found = {
-        learns: last(society(asking(learns=learns, every=10), stage, 60, accuracy=1.0)) for learns in ("never", "all")
+        learns: last(society(asking(learns=learns, every=10, caution=0.3), stage, 60, accuracy=1.0))
+        for learns in ("never", "all")
     }
     # Nobody knows anything at first: one in four. Who learns answers alone better and better.
     assert found["never"]["accuracy_alone"] == pytest.approx(0.25, abs=0.06)
@@ -357,6 +364,21 @@ def test_what_it_cannot_learn_it_says(tmp_path):
     classroom.roles = {"member": Casework("csv", file=str(tmp_path / "q.csv")).roles[0]}
     with pytest.raises(ValueError, match="accepted by hila: source: stage"):
         HilaLearner().begin(classroom)
+
+
+def test_a_training_says_how_to_seat_what_it_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "s.yaml").write_text(SCENARIO.replace("SETTINGS", "{}"))
+    done = CliRunner().invoke(train_command, ["s.yaml", "--jobs", "1"], catch_exceptions=False)
+    line = done.stdout.splitlines()[-1].removeprefix("in a scenario: ")
+    assert re.fullmatch(r"\{kind: hila, checkpoint: runs/.*/policies/member-seed-000\.npz\}", line)
+    seated = SCENARIO.split("train:", maxsplit=1)[0].replace(
+        "{kind: team_member, count: 30}", f"{line[:-1]}, count: 30}}"
+    )
+    (tmp_path / "play.yaml").write_text(seated)
+    assert execute(Order(load("play.yaml"), tmp_path / "played")).status == "success"
+    run = open_run(next((tmp_path / "runs").iterdir()))
+    assert f"{{kind: hila, checkpoint: {run.path.name}/policies/member-seed-000.npz, count: 30}}" in render_report(run)
 
 
 def test_a_run_with_a_trained_policy_replays(tmp_path):
