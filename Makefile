@@ -65,11 +65,14 @@ study: .venv/dev
 	$(BIN)/simworld train scenarios/plaza/learn_politely.yaml --jobs 2
 	$(BIN)/python -m benchmarks.studies.deferring --score
 	$(BIN)/simworld run scenarios/deferral/learned.yaml --jobs 2
+	$(BIN)/simworld run scenarios/deferral/hila.yaml --jobs 2
+	$(BIN)/simworld run scenarios/deferral/hila_probes.yaml --jobs 2
 
 models: .venv/dev
 	$(PIP) --editable '.[dev,train]'
 	$(BIN)/python -m benchmarks.studies.sacson
 	$(BIN)/python -m benchmarks.studies.deferring
+	$(BIN)/python -m benchmarks.studies.hila
 
 bench: .venv/dev
 	$(PIP) --editable '.[dev,peers]'
