@@ -16,6 +16,29 @@ settings.register_profile("simworld", deadline=None, derandomize=True)
 settings.load_profile("simworld")
 
 SERVERS = Path(__file__).parent / "servers"
+WARD = '''
+from simworld.kernel import Agent, Field, Role, World
+
+
+class Ward(World):
+    """Cases to judge, one each tick."""
+
+    roles = (Role("doctor", obs=(Field("fever"),), act=({act},)),)
+    measures = ({measure},)
+
+    def reset(self, turn):
+        turn.wake("doctor", turn.join("doctor", turn.seats("doctor")), 0)
+
+    def observe(self, role, members):
+        return {{"fever": {fever} + members}}
+
+    def step(self, moment, turn):
+        acts = moment.acts.get("doctor")
+        if acts is not None:
+            done = acts[self.roles[0].act[0].name]
+            turn.emit(**{{self.measures[0].name: float(done.sum())}})
+            turn.wake("doctor", acts.members, turn.tick + 1)
+'''
 
 
 def _server_module():
@@ -25,6 +48,12 @@ def _server_module():
         sys.modules["scripted_server"] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     return sys.modules["scripted_server"]
+
+
+@pytest.fixture
+def ward_world():
+    """``ward_world(act, measure, fever)``: the source of a world in which doctors decide, and what they do is added up."""
+    return lambda act, measure, fever=37.0: WARD.format(act=act, measure=measure, fever=fever)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def file_of(name: str) -> Path:
     return MODELS / f"{name}.npz"
 
 
-def train(name: str) -> None:
+def train(name: str) -> Path:
     """Train one policy, and keep it; its run is there already if it was done before."""
     plain = name.removesuffix("_without_bar")
     objective, _, expert = plain.rpartition("_")
@@ -57,6 +57,7 @@ def train(name: str) -> None:
     sets = (f"roles.expert.accuracy={json.dumps(EXPERTS[expert])}",)
     run = training.trained(SCENARIO, {"settings": settings}, sets)
     shutil.copyfile(run / "policies" / "member-seed-000.npz", file_of(name))
+    return run
 
 
 def dealt(seed: int, skill: FloatArray) -> Log:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -43,24 +44,21 @@ POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
 """Policies: with which settings of the learner, and in which world they were trained, where it is another."""
 
 
-def run_of(name: str) -> Path:
-    """The run of one training; it is there already if it was done before."""
+def policy(name: str) -> Path:
+    """Train one policy, and keep it; its run is there already if it was done before."""
     settings, sets = POLICIES[name]
-    return trained(SCENARIO, {"seeds": 1, "evaluate_every": 100, "settings": settings}, ("episodes=2", *sets))
+    run = trained(SCENARIO, {"seeds": 1, "evaluate_every": 100, "settings": settings}, ("episodes=2", *sets))
+    shutil.copyfile(run / "policies" / "member-seed-000.npz", MODELS / f"{name}.npz")
+    return run
 
 
-def policy(name: str) -> None:
-    """Train one policy, and keep it."""
-    shutil.copyfile(run_of(name) / "policies" / "member-seed-000.npz", MODELS / f"{name}.npz")
-
-
-def table(names: list[str]) -> Table:
+def table(runs: Mapping[str, Path]) -> Table:
     """How far from the Bayes rule they are."""
     shown = Table(title="regret of decisions to the Bayes rule, in training, on average")
     for column in ("policy", "before", "after", "asks", "copies"):
         shown.add_column(column)
-    for name in names:
-        with pa.ipc.open_stream(run_of(name) / "tables" / "training" / "seed-000.arrows") as file:
+    for name, run in runs.items():
+        with pa.ipc.open_stream(run / "tables" / "training" / "seed-000.arrows") as file:
             rows = file.read_all().to_pylist()
         first, last = (rows[place] for place in (0, -1))
         cells = [f"{row['told.regret']:.3f}" for row in (first, last)]
@@ -75,8 +73,7 @@ def main() -> None:
     told = parser.parse_args()
     names = [name for name in POLICIES if not told.names or name in told.names]
     MODELS.mkdir(exist_ok=True)
-    side_by_side(names, policy)
-    wide_console().print(table(names))
+    wide_console().print(table(side_by_side(names, policy)))
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
     python -m benchmarks.studies.sacson [--score] [NAME ...]
 
 Trains them, or those that are named, by ``simworld train scenarios/plaza/learn_sacson.yaml``, under ``runs/``, and
-writes them into ``scenarios/plaza/models`` (half an hour on two cores). Then, and with ``--score`` nothing but this, it
-asks each model of people about walks that it has not seen (A3, S5 and S6 of the specification of SACSoN): where the
-person will be, against going on at constant velocity; and how far the robot pushes it aside, against what it really
-does, which the simulator can tell, for it runs the same seconds once more, with a robot that stands or without one.
+writes them into ``scenarios/plaza/models`` (three quarters of an hour on two cores). Then, and with ``--score`` nothing
+but this, it asks each model of people about walks that it has not seen (A3, S5 and S6 of the specification of SACSoN):
+where the person will be, against going on at constant velocity; and how far the robot pushes it aside, against what it
+really does, which the simulator can tell, for it runs the same seconds once more, with a robot that stands or without
+one.
 
 Pass (A3): at least 15 percent nearer than constant velocity on average, and a correlation of at least 0.7.
 """
@@ -80,20 +81,22 @@ def trained(name: str, **changes: object) -> Path:
     return training.trained(SCENARIO, {"seeds": 1, "evaluate_every": 100} | changes, OTHERS.get(name, ()))
 
 
-def model(name: str) -> None:
+def model(name: str) -> Path:
     """Fit one model of people, and keep it."""
     collect, walks, epochs = PEOPLE[name]
     settings = {"collect": collect, "updates": 0, "walks": walks, "epochs": epochs}
     run = trained(name, steps=1, settings=settings)
     shutil.copyfile(run / "learned" / "people-seed-000.npz", MODELS / f"{name}.npz")
+    return run
 
 
-def policy(name: str) -> None:
+def policy(name: str) -> Path:
     """Train one policy, and keep it."""
     through, costs = POLICIES[name]
     settings = {"model": f"models/{through}.npz", "costs": costs, "walks": 250, "updates": 2000}
     run = trained(name, steps=40_000, settings=settings)
     shutil.copyfile(run / "policies" / "robot-seed-000.npz", MODELS / f"{name}.npz")
+    return run
 
 
 @dataclass(frozen=True)

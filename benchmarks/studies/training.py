@@ -33,7 +33,7 @@ def trained(scenario: Path, block: Mapping[str, object], sets: Sequence[str] = (
     return ROOT / str(json.loads(done.stdout)["run"])
 
 
-def side_by_side(names: Sequence[str], do: Callable[[str], None]) -> None:
-    """Two at a time."""
+def side_by_side(names: Sequence[str], do: Callable[[str], Path]) -> dict[str, Path]:
+    """Trainings, two at a time: their runs by name."""
     with ThreadPoolExecutor(2) as pool:
-        list(track(pool.map(do, names), "training", total=len(names)))
+        return dict(zip(names, track(pool.map(do, names), "training", total=len(names)), strict=True))

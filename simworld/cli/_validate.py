@@ -15,11 +15,12 @@ import click
 def validate(scenario: Path, overrides: tuple[str, ...], as_json: bool) -> int:
     """Check SCENARIO, every arm and cell of it, without running it; exit code 2 says what is wrong and where."""
     from simworld.cli._measurable import check_measurable  # noqa: PLC0415
-    from simworld.execution import check  # noqa: PLC0415
+    from simworld.execution import check, sources_of  # noqa: PLC0415
     from simworld.scenario import cells, load, scenario_digest  # noqa: PLC0415
 
     loaded = load(scenario, overrides)
     check(loaded)
+    sources_of(loaded)  # and what lies beside it: code, policies, tapes
     check_measurable(loaded)
     for note in loaded.notes:
         click.echo(f"note: {note}", err=True)

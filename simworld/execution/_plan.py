@@ -10,18 +10,16 @@ from simworld.execution._build import build_interventions, build_seating
 from simworld.execution._probes import build_probes
 from simworld.execution._sources import import_folder
 from simworld.execution._spec import EpisodeSpec, episode_id
-from simworld.execution._taped import tapes_of
 from simworld.recording import Manifest, parameter_types
 from simworld.scenario import Scenario, cells, check_roles, find, load, scenario_digest
 
 
 def check(scenario: Scenario) -> None:
-    """Check what only the built world can tell: roles, seats, and whether the minds fit them; and what lies beside it.
+    """Check what only the built world can tell: roles, seats, and whether the minds fit them.
 
     Raises:
         ScenarioError: With file, line and key of the block that does not fit.
     """
-    tapes_of(scenario)
     for cell in cells(scenario):
         world = cell.build_world()
         check_roles(cell, world.roles)

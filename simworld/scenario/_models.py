@@ -6,6 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from simworld.scenario._closed import CLOSED
 from simworld.scenario._people import PersonBlock
 from simworld_analysis.grammar import parse_claim, parse_expectation
 
@@ -49,7 +50,6 @@ Column: TypeAlias = Annotated[str, Field(pattern=COLUMN)]
 Price: TypeAlias = Annotated[float, Field(ge=0)]
 Value: TypeAlias = JsonValue
 
-_CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
 _OPEN = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
 
 
@@ -76,7 +76,7 @@ class GroupBlock(BaseModel):
 class EveryBlock(BaseModel):
     """Record only some decisions of a role."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     every: Annotated[int, Field(ge=1)]
     """Record every k-th decision of each member."""
@@ -88,7 +88,7 @@ Bounds: TypeAlias = Annotated[list[int | float], Field(min_length=2, max_length=
 class SampleBlock(BaseModel):
     """Points that are drawn from ranges."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     method: Literal["random", "latin", "sobol"]
     """random, latin (a Latin hypercube), or sobol (for sensitivity indices: points x (2 + ranges) are run)."""
@@ -103,7 +103,7 @@ class SampleBlock(BaseModel):
 class SweepBlock(BaseModel):
     """Which parameters to vary."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     grid: dict[Dotted, Annotated[list[Value], Field(min_length=1)]] = {}
     """Lists of values by dotted key; all combinations are run, the last key varying fastest."""
@@ -118,7 +118,7 @@ class SweepBlock(BaseModel):
 class FaultsBlock(BaseModel):
     """A limit on decisions that were not the mind's own."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     most: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Share of decisions with a fault above which the run ends ``partial``, from 0 to 1."""
@@ -127,7 +127,7 @@ class FaultsBlock(BaseModel):
 class ModelBlock(BaseModel):
     """A model that minds ask, and how it is sampled."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     model: ModelName
     """stand-in/in-context, stand-in/reciprocal, or a model as litellm names it: provider/name."""
@@ -152,7 +152,7 @@ class ModelBlock(BaseModel):
 class BudgetBlock(BaseModel):
     """Hard limits; the run ends cleanly where they do not allow another ask, and resumes with larger ones."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     usd: Price | None = None
     """Money for models, as far as prices are known."""
@@ -167,7 +167,7 @@ class BudgetBlock(BaseModel):
 class AskingBlock(BaseModel):
     """How models are asked: what cannot change an answer."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     limit: Annotated[int, Field(ge=1, le=10_000)] = 64
     """Most calls under way at once."""
@@ -185,7 +185,7 @@ def _expected(text: str) -> str:
 class ClaimBlock(BaseModel):
     """A statement that the run must bear out, and how it is tested."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     name: Name
     """Name of the claim."""
@@ -233,7 +233,7 @@ class ClaimBlock(BaseModel):
 class InterventionBlock(BaseModel):
     """A change in the middle of an episode, before anything else that is due at its tick."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     at: Annotated[int, Field(ge=0)]
     """The tick."""
@@ -246,7 +246,7 @@ class InterventionBlock(BaseModel):
 class ProbeBlock(BaseModel):
     """A comparison of what is with what would be: the society is branched, and changed, and both are followed."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     of: Column
     """What is compared between them, for all members of the role: an observation, such as pedestrian.obs.position."""
@@ -268,7 +268,7 @@ class ProbeBlock(BaseModel):
 class TrainBlock(BaseModel):
     """Which seats learn, and how; ``simworld train`` trains policies for them."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     learners: Annotated[list[Dotted], Field(min_length=1)]
     """Roles, or groups of a role as in player.0, whose seats learn; their minds in the scenario are not used."""
@@ -301,7 +301,7 @@ class TrainBlock(BaseModel):
 class Core(BaseModel):
     """What determines an episode besides its seed; arms and sweeps may set these keys."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     world: WorldBlock
     """The world and its parameters."""
@@ -324,7 +324,7 @@ class Core(BaseModel):
 class ScenarioFile(Core):
     """A simworld scenario: a world, who fills its roles, and which variants are run."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     name: Name | None = None
     """Name of the scenario; the file's stem if it is left out."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue
 
-_CLOSED = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+from simworld.scenario._closed import CLOSED
 
 
 class ScriptedBlock(BaseModel):
     """Nobody: answers that are written down."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     kind: Literal["scripted"]
     """Answers from a list."""
@@ -23,7 +23,7 @@ class ScriptedBlock(BaseModel):
 class TerminalBlock(BaseModel):
     """A person at the terminal from which the run was started."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     kind: Literal["terminal"]
     """Asks on standard error and reads standard input."""
@@ -32,7 +32,7 @@ class TerminalBlock(BaseModel):
 class WebBlock(BaseModel):
     """People at a web page, which ``simworld human`` serves: whoever takes a question up first answers it."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     kind: Literal["web"]
     """Asks on the run's page."""
@@ -45,7 +45,7 @@ class WebBlock(BaseModel):
 class TapeBlock(BaseModel):
     """What was answered in an earlier run, in the place of whoever would answer now."""
 
-    model_config = _CLOSED
+    model_config = CLOSED
 
     kind: Literal["tape"]
     """Answers from the tape of a run."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from simworld.lazy import lazily
 from simworld.spaces._learner import Learner, Lesson, School, require_torch
 from simworld.spaces._network import Activation, Layer, Network, NetworkMind, dense
-from simworld.spaces._trained import Trained
+from simworld.spaces._trained import Trained, kept_in
 from simworld.spaces._vector import ActionVector, ObservationVector
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ __all__ = [
     "foreign",
     "gradient",
     "group_advantages",
+    "kept_in",
     "probabilities",
     "require_torch",
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from simworld.errors import ContractError
 from simworld.kernel import Array, Cohort, Role, Seats
-from simworld.spaces._trained import Trained
+from simworld.spaces._trained import Trained, kept_in
 from simworld.spaces._vector import ActionVector, FloatArray, ObservationVector
 
 Activation = Literal["linear", "tanh", "relu"]
@@ -148,18 +147,15 @@ class Network(Trained):
         Raises:
             ValueError: The file holds something else.
         """
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                data = json.loads(str(found["network"]))
-                layers = tuple(
-                    Layer(found[f"weight{i}"], found[f"bias{i}"], activation)
-                    for i, activation in enumerate(data["activations"])
-                )
-                weights = sum(name.startswith("weight") for name in found.files)
+        with kept_in(path, "trained policy") as found:
+            data = json.loads(str(found["network"]))
+            layers = tuple(
+                Layer(found[f"weight{i}"], found[f"bias{i}"], activation)
+                for i, activation in enumerate(data["activations"])
+            )
+            weights = sum(name.startswith("weight") for name in found)
             seen, done = ObservationVector.from_data(data["seen"]), ActionVector.from_data(data["done"])
             version, about, squashed = data["format"], data["about"], data["squashed"]
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no trained policy ({type(error).__name__})") from error
         if version != _FORMAT:
             raise ValueError(f"{path}: format {version}; accepted: {_FORMAT}")
         odd = [one for one in data["activations"] if one not in get_args(Activation)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
+
+import numpy as np
 
 from simworld.kernel import Cohort, Role
 
@@ -31,3 +35,21 @@ class Trained(ABC):
     @abstractmethod
     def save(self, path: Path) -> None:
         """Write it as one ``.npz`` file, which holds nothing that is executed when it is loaded."""
+
+
+@contextmanager
+def kept_in(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
+    """The arrays of an ``.npz`` file, by name, while they are taken up.
+
+    Args:
+        path: The file.
+        what: What it should hold, for the message.
+
+    Raises:
+        ValueError: There is no such file, or what is taken up in the block is not there, or of another form.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            yield found
+    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} holds no {what} ({type(error).__name__})") from error

@@ -12,28 +12,7 @@ import pytest
 from simworld_analysis import open_run
 
 SIMWORLD = [sys.executable, "-c", "from simworld.cli import main; main()"]
-WARD = '''
-from simworld.kernel import Agent, Field, Role, World
-
-
-class Ward(World):
-    """Cases to judge, one each tick."""
-
-    roles = (Role("doctor", obs=(Field("fever"),), act=(Field("treat", "bool"),)),)
-    measures = (Field("treated", unit="patients"),)
-
-    def reset(self, turn):
-        turn.wake("doctor", turn.join("doctor", 1), 0)
-
-    def observe(self, role, members):
-        return {"fever": 38.5 + members}
-
-    def step(self, moment, turn):
-        acts = moment.acts.get("doctor")
-        if acts is not None:
-            turn.emit(treated=float(acts["treat"].sum()))
-            turn.wake("doctor", acts.members, turn.tick + 1)
-
+DEFERS = """
 
 class Defers(Agent):
     asks = ("person",)
@@ -45,7 +24,7 @@ class Defers(Agent):
         content = {"question": "Treat?", "options": ["yes", "no"], "context": dict(seen), "fallback": "no"}
         answer = await seat.ask.person(content | {"deadline": self.deadline})
         return {"treat": answer.value == "yes"}
-'''
+"""
 STUDY = """
 name: ward
 description: A doctor asks whether to treat.
@@ -60,7 +39,7 @@ FORM = "document.querySelector('#form')"
 
 
 @pytest.fixture
-def page(tmp_path):
+def page(tmp_path, ward_world):
     """``page(horizon=, deadline=)``: a run that asks and its page, each in a process; gives the run, and the address."""
     with ExitStack() as stack:
 
@@ -71,7 +50,8 @@ def page(tmp_path):
             return process
 
         def go(horizon: int = 2, deadline: float = 120.0):
-            (tmp_path / "ward_page.py").write_text(WARD)
+            treats = ward_world('Field("treat", "bool")', 'Field("treated", unit="patients")', 38.5)
+            (tmp_path / "ward_page.py").write_text(treats + DEFERS)
             (tmp_path / "ward.yaml").write_text(STUDY.format(horizon=horizon, deadline=deadline))
             human = start("human", "latest")  # before there is anything to answer
             run = start("run", "ward.yaml", "--display", "none")

@@ -21,28 +21,7 @@ from simworld.console._app import make_app
 from simworld.execution import Order, Outcome, ask_of_run, execute
 from simworld.scenario import load
 
-WARD = '''
-from simworld.kernel import Agent, Field, Role, World
-
-
-class Ward(World):
-    """Cases to judge, one each tick."""
-
-    roles = (Role("doctor", obs=(Field("fever"),), act=(Field("dose", low=0, high=10),)),)
-    measures = (Field("given", unit="mg"),)
-
-    def reset(self, turn):
-        turn.wake("doctor", turn.join("doctor", turn.seats("doctor")), 0)
-
-    def observe(self, role, members):
-        return {"fever": 37.0 + members}
-
-    def step(self, moment, turn):
-        acts = moment.acts.get("doctor")
-        if acts is not None:
-            turn.emit(given=float(acts["dose"].sum()))
-            turn.wake("doctor", acts.members, turn.tick + 1)
-
+DEFERS = '''
 
 class Defers(Agent):
     """Asks a person what to give."""
@@ -131,6 +110,13 @@ class Guest:
             0
         ]
 
+    def answer(self, *options: int) -> None:
+        """Answer one question after the other, each by the number of an option."""
+        question = None
+        for option in options:
+            question = self.asked()[0] if question is None else self.after(question)
+            assert self.post(question, "answer", option=option).status_code == 200
+
     def post(self, question: dict | str, verb: str, **what) -> httpx.Response:
         name = question if isinstance(question, str) else question["id"]
         return self.http.post(f"/questions/{name}/{verb}", json=what)
@@ -197,7 +183,7 @@ class Going:
 
 
 @pytest.fixture
-def ward(tmp_path) -> Iterator[Callable[..., Going]]:
+def ward(tmp_path, ward_world) -> Iterator[Callable[..., Going]]:
     """``ward(count=, horizon=, more=, people=, jobs=, episodes=, far=)``: a run whose doctors ask people; ends with the test."""
 
     @contextmanager
@@ -219,7 +205,8 @@ def ward(tmp_path) -> Iterator[Callable[..., Going]]:
             episodes: int = 0,
             far: bool = False,
         ) -> Going:
-            (tmp_path / "ward.py").write_text(WARD)
+            gives = ward_world('Field("dose", low=0, high=10)', 'Field("given", unit="mg")')
+            (tmp_path / "ward.py").write_text(gives + DEFERS)
             (tmp_path / "ward.yaml").write_text(
                 STUDY.format(
                     count=count,

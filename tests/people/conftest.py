@@ -19,28 +19,7 @@ from pathlib import Path
 
 import pytest
 
-DESK = '''
-from simworld.kernel import Agent, Field, Role, World
-
-
-class Ward(World):
-    """Cases to judge, one each tick."""
-
-    roles = (Role("doctor", obs=(Field("fever"),), act=(Field("treat", "bool"),)),)
-    measures = (Field("treated"),)
-
-    def reset(self, turn):
-        turn.wake("doctor", turn.join("doctor", turn.seats("doctor")), 0)
-
-    def observe(self, role, members):
-        return {"fever": 37.0 + members}
-
-    def step(self, moment, turn):
-        acts = moment.acts.get("doctor")
-        if acts is not None:
-            turn.emit(treated=float(acts["treat"].sum()))
-            turn.wake("doctor", acts.members, turn.tick + 1)
-
+DEFERS = '''
 
 class Defers(Agent):
     """Asks a person whether to treat."""
@@ -74,9 +53,9 @@ faults: {{most: 1.0}}
 
 
 @pytest.fixture
-def study(tmp_path):
+def study(tmp_path, ward_world):
     def write(people: str, more: str = "") -> Path:
-        (tmp_path / "desk.py").write_text(DESK)
+        (tmp_path / "desk.py").write_text(ward_world('Field("treat", "bool")', 'Field("treated")') + DEFERS)
         (tmp_path / "study.yaml").write_text(STUDY.format(people=people, more=more))
         return tmp_path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from annotated_types import Gt
 from simworld.errors import ContractError
 from simworld.files import located
 from simworld.kernel import Array, Field, Role, Seats
-from simworld.spaces import Trained
+from simworld.spaces import Trained, kept_in
 from simworld_agents.caseworker import (
     BoolArray,
     Candidates,
@@ -130,14 +129,11 @@ class Deferral(Trained):
     @staticmethod
     def load(path: Path) -> Deferral:
         """Read one. Raises ValueError: the file holds something else."""
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                data, weights = json.loads(str(found["deferral"])), found["weights"].astype(np.float64)
+        with kept_in(path, "policy that defers") as found:
+            data, weights = json.loads(str(found["deferral"])), found["weights"].astype(np.float64)
             version, objective, about = data["format"], data["objective"], dict(data["about"])
             alpha, cost, bar = (float(data[name]) for name in ("alpha", "cost", "bar"))
             number = int(data["number"])
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no policy that defers ({type(error).__name__})") from error
         if version != _FORMAT:
             raise ValueError(f"{path}: format {version}; accepted: {_FORMAT}")
         if objective not in get_args(ObjectiveName):

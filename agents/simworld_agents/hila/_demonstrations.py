@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from simworld.worlds.casework import NO_CLASS, Cases, Stage, training_set
-from simworld_agents.caseworker import Solver, fit
-from simworld_agents.hila._policy import FloatArray, IntArray, Learns
+from simworld_agents.caseworker import FloatArray, IntArray, Solver, fit
+from simworld_agents.hila._policy import Learns
 
 _CHECKS = 100
 """Labelled cases of each known topic on which a solver is tried, where it must not get worse."""

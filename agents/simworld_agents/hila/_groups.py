@@ -7,10 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from simworld.kernel import Chance
 from simworld.spaces import Groups, probabilities
-from simworld_agents.caseworker import Candidates
-from simworld_agents.hila._policy import FloatArray, IntArray
+from simworld_agents.caseworker import Candidates, FloatArray, IntArray
 
 Group = Literal["expected", "uniform", "sampled"]
 """What makes a group: every candidate, as likely as the policy has it; every candidate, each as likely (the code); or
@@ -68,7 +66,7 @@ def values_of(met: Met, likely: FloatArray, costs: tuple[float, float]) -> Value
     return Values(np.concatenate([held, anew[:, None], told[:, None]], axis=1), paid)
 
 
-def groups_of(met: Met, values: Values, weights: FloatArray, group: Group, chance: tuple[Chance, int, int]) -> Groups:
+def groups_of(met: Met, values: Values, weights: FloatArray, group: Group, luck: FloatArray) -> Groups:
     """Groups to learn from.
 
     Args:
@@ -76,7 +74,8 @@ def groups_of(met: Met, values: Values, weights: FloatArray, group: Group, chanc
         values: What their candidates are worth.
         weights: Of the policy that is in force.
         group: What makes a group.
-        chance: Where draws come from: a source, a number of the iteration, and how many draws make a group.
+        luck: For each draw of a sampled group two numbers from 0 to 1, which say what is drawn and whether it is
+            right, shape (2, n, draws).
     """
     cues, allowed = met.candidates.cues, met.candidates.allowed
     if group == "uniform":
@@ -85,24 +84,16 @@ def groups_of(met: Met, values: Values, weights: FloatArray, group: Group, chanc
     likely = probabilities(weights, cues, allowed)
     if group == "expected":
         return Groups(cues, allowed, values.worth, likely)
-    source, index, draws = chance
-    n, moves = allowed.shape
-    picks = source.draw("uniform", "group/pick", index, np.arange(n), (draws,))
-    luck = source.draw("uniform", "group/luck", index, np.arange(n), (draws,))
-    picked = np.minimum((picks[:, :, None] > likely.cumsum(axis=1)[:, None, :-1]).sum(axis=2), moves - 1)
-    right = luck < np.take_along_axis(values.right, picked, axis=1)
-    hot = picked[:, :, None] == np.arange(moves)
+    picked = (luck[0][:, :, None] > likely.cumsum(axis=1)[:, None, :-1]).sum(axis=2)
+    right = luck[1] < np.take_along_axis(values.right, picked, axis=1)
+    hot = picked[:, :, None] == np.arange(allowed.shape[1])
     count = hot.sum(axis=1)
     mean = np.einsum("nd,ndm->nm", right.astype(np.float64), hot.astype(np.float64)) / np.maximum(count, 1)
-    return Groups(cues, allowed, mean - values.costs, count / draws)
+    return Groups(cues, allowed, mean - values.costs, count / luck.shape[2])
 
 
-def regret(met: Met, values: Values, weights: FloatArray, greedy: bool = False) -> float:
+def regret(met: Met, values: Values, weights: FloatArray) -> float:
     """By how much the policy's decisions are worth less than the best there were, on average."""
-    likely = probabilities(weights, met.candidates.cues, met.candidates.allowed)
-    worth = np.where(met.candidates.allowed, values.worth, -np.inf)
-    if greedy:
-        got = worth[np.arange(len(worth)), likely.argmax(axis=1)]
-    else:
-        got = (likely * np.where(met.candidates.allowed, values.worth, 0.0)).sum(axis=1)
-    return float((worth.max(axis=1) - got).mean())
+    allowed = met.candidates.allowed
+    got = (probabilities(weights, met.candidates.cues, allowed) * np.where(allowed, values.worth, 0.0)).sum(axis=1)
+    return float((np.where(allowed, values.worth, -np.inf).max(axis=1) - got).mean())

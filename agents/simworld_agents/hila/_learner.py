@@ -11,9 +11,9 @@ from annotated_types import Ge, Gt
 
 from simworld.kernel import Chance, Field
 from simworld.spaces import Groups, Grpo, Learner, Lesson, School, gradient, probabilities
-from simworld_agents.caseworker import CUES, stage_of
+from simworld_agents.caseworker import CUES, FloatArray, stage_of
 from simworld_agents.hila._groups import Group, Met, groups_of, regret, values_of
-from simworld_agents.hila._policy import DeferencePolicy, FloatArray, Learns
+from simworld_agents.hila._policy import DeferencePolicy, Learns
 from simworld_agents.hila._watching import Decisions, Replies, Watched
 
 Loop = Literal["staged", "joint"]
@@ -88,13 +88,18 @@ class HilaLearner(Learner):
         self._hear(notes, made, seed)
         met, key = self._met(made), made.keys(seed)
         values = values_of(met, np.eye(made.stage.classes)[key], made.costs)
-        bayes = values_of(met, made.stage.posterior(made.number, made.topic, made.features), made.costs)
-        chance = self._chance, self._iterations, self._draws
-        groups = groups_of(met, values, self._weights, self._group, chance)
+        bayes = values_of(met, made.posterior(), made.costs)
+        groups = groups_of(met, values, self._weights, self._group, self._luck(len(key)))
         told = self._told(groups, values.worth) | {"regret": regret(met, bayes, self._weights)}
         self._learn(groups)
         self._iterations += 1
         return Lesson(len(key), told=told)
+
+    def _luck(self, n: int) -> FloatArray:
+        """What the draws of this iteration's groups hang on, shape (2, n, draws); nothing where none are drawn."""
+        draws = self._draws if self._group == "sampled" else 0
+        names, rows = ("group/pick", "group/luck"), np.arange(n)
+        return np.stack([self._chance.draw("uniform", name, self._iterations, rows, (draws,)) for name in names])
 
     def policies(self) -> Mapping[str, DeferencePolicy]:
         """The policy as it is."""

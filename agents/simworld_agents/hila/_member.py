@@ -11,9 +11,9 @@ from annotated_types import Ge, Gt
 
 from simworld.files import located
 from simworld.kernel import Array, Role, Seats
-from simworld_agents.caseworker import Solver, SolvingMember, candidates, drawn, rounds_of
+from simworld_agents.caseworker import FloatArray, IntArray, Solver, SolvingMember, candidates, drawn, rounds_of
 from simworld_agents.hila._demonstrations import Demonstrations, Refit, refitted
-from simworld_agents.hila._policy import DeferencePolicy, FloatArray, IntArray, Learns
+from simworld_agents.hila._policy import DeferencePolicy, Learns
 
 
 @dataclass(eq=False)

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from simworld.kernel import Role
-from simworld.spaces import Trained
-from simworld_agents.caseworker import CUES, Candidates, Policy, stage_of
+from simworld.spaces import Trained, kept_in
+from simworld_agents.caseworker import CUES, Candidates, FloatArray, Policy, stage_of
 
 if TYPE_CHECKING:
     from simworld_agents.hila._member import Hila
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-"""An array of float64."""
-IntArray: TypeAlias = npt.NDArray[np.int64]
-"""An array of int64."""
 Learns = Literal["never", "all", "latest"]
 """From which of the experts' answers a solver is fitted anew: none, all so far together with what it has learned from
 before, or the latest alone."""
@@ -72,12 +66,9 @@ class DeferencePolicy(Policy, Trained):
     @staticmethod
     def load(path: Path) -> DeferencePolicy:
         """Read one. Raises ValueError: the file holds something else."""
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                data, weights = json.loads(str(found["policy"])), found["weights"].astype(np.float64)
+        with kept_in(path, "policy of hila") as found:
+            data, weights = json.loads(str(found["policy"])), found["weights"].astype(np.float64)
             form, cues, learns, about = data["format"], data["cues"], data["learns"], dict(data["about"])
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no policy of hila ({type(error).__name__})") from error
         if form != _FORMAT:
             raise ValueError(f"{path}: format {form!r}; accepted: {_FORMAT!r}")
         if cues != list(CUES) or weights.shape != (len(CUES),) or not np.isfinite(weights).all():

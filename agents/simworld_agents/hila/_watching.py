@@ -11,9 +11,8 @@ from scipy.special import softmax
 
 from simworld.kernel import Acts, Array, Role, Silent
 from simworld.worlds.casework import Stage
-from simworld_agents.caseworker import Candidates, candidates, rounds_of
+from simworld_agents.caseworker import Candidates, FloatArray, IntArray, candidates, rounds_of
 from simworld_agents.hila._member import Hila
-from simworld_agents.hila._policy import FloatArray, IntArray
 
 _LEAST = 1e-12
 
@@ -50,6 +49,12 @@ class Decisions:
             at = self.case == case
             key[at] = self.stage.right(self.number, seed, case, self.team[at], self.topic[at])
         return key
+
+    def posterior(self) -> FloatArray:
+        """How likely each class is to whoever knows the rules, shape (n, classes): worked out once for each case."""
+        _, first, which = np.unique(np.stack([self.team, self.case]), axis=1, return_index=True, return_inverse=True)
+        likely: FloatArray = self.stage.posterior(self.number, self.topic[first], self.features[first])[which]
+        return likely
 
     @staticmethod
     def joined(parts: Sequence[Decisions]) -> Decisions:

@@ -12,8 +12,8 @@ from annotated_types import Ge
 from simworld.files import located
 from simworld.kernel import Action, Seat, Value
 from simworld.worlds.casework import NO_CLASS, NO_TEXT
-from simworld_agents.caseworker import AskingMember, Candidates, case_in_words, drawn
-from simworld_agents.hila._policy import DeferencePolicy, FloatArray, IntArray
+from simworld_agents.caseworker import AskingMember, Candidates, FloatArray, IntArray, case_in_words, drawn
+from simworld_agents.hila._policy import DeferencePolicy
 
 
 @dataclass(eq=False)

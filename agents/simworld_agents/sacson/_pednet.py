@@ -9,7 +9,6 @@ batch normalisation.
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from simworld.kernel import Array
+from simworld.spaces import kept_in
 from simworld.worlds.plaza import FloatArray, length, turned
 from simworld_agents.navigator import Predictor, Scenery
 
@@ -157,14 +157,10 @@ class PedNet(Predictor):
     @staticmethod
     def load(path: Path) -> PedNet:
         """Read one. Raises ValueError: the file holds something else."""
-        try:
-            with np.load(path, allow_pickle=False) as found:
-                weights = tuple(
-                    (found[f"{name}.weight"].astype(np.float64), found[f"{name}.bias"].astype(np.float64))
-                    for name in _LAYERS
-                )
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} holds no model of people ({type(error).__name__})") from error
+        with kept_in(path, "model of people") as kept:
+            weights = tuple(
+                (kept[f"{name}.weight"].astype(np.float64), kept[f"{name}.bias"].astype(np.float64)) for name in _LAYERS
+            )
         for name, (weight, bias), (inner, outer) in zip(_LAYERS, weights, WIDTHS, strict=True):
             if weight.shape != (outer, inner) or bias.shape != (outer,):
                 found = f"{weight.shape} and {bias.shape}"
