@@ -239,6 +239,16 @@ def test_nobody_is_asked_from_the_case_on_that_one_is_alone():
     assert {case for case, move in moves if move == 4} == {0, 1, 2}
 
 
+def test_shifting_the_score_of_asking_goes_from_never_to_always(tmp_path):
+    DeferencePolicy().save(tmp_path / "policy.npz")
+    rates = [
+        last(society(Hila(checkpoint=str(tmp_path / "policy.npz"), greedy=False, shift=shift)))["deferral_rate"]
+        for shift in (-50.0, -1.0, 0.0, 1.0, 50.0)
+    ]
+    assert rates == sorted(rates)
+    assert (rates[0], rates[2], rates[4]) == (0.0, pytest.approx(0.25, abs=0.06), 1.0)
+
+
 def test_who_learns_behaves_alike_until_it_has_learned():
     one, other = (society(asking(learns=learns, every=4)).heard.rows for learns in ("never", "all"))
     until = [row["done"] for row in one if row["role"] == "member" and row["seen"]["case"] < 4]
