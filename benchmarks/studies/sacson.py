@@ -49,8 +49,8 @@ PEOPLE = {
 OTHERS = {"people_from_orca": ("roles.pedestrian.kind=orca",), "cp_from_orca": ("roles.pedestrian.kind=orca",)}
 """Whose walks were gathered, where it was not people with social forces."""
 MINDED: dict[str, object] = {"perturbation": 30.0, "personal_space": 0.0}
-"""The weight with which a robot disturbs least, by the stopped reference, of those with which it always arrives and takes
-at most a tenth longer: of 10, 20, 30, 40, 50, 60, 75 and 100, on seeds 0 to 59."""
+"""The weight with which a robot disturbs least, by the stopped reference, of those with which it always arrives and
+takes at most a tenth longer: of 10, 20, 30, 40, 50, 60, 75 and 100, on seeds 0 to 59."""
 POLICIES: dict[str, tuple[str, dict[str, object]]] = {
     "goal_only": ("people", {"perturbation": 0.0, "personal_space": 0.0}),
     "space_narrow": ("people", {"perturbation": 0.0, "personal_space": 50.0, "kept": 0.45}),
