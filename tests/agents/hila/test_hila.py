@@ -368,6 +368,27 @@ def test_a_clip_against_the_initial_policy_holds_it_near(tmp_path):
     assert moved["initial"] < 0.5 * moved["none"]
 
 
+def test_a_training_may_begin_with_a_policy_and_is_held_near_it(tmp_path):
+    first = HilaLearner()
+    first.begin(school(tmp_path))
+    iterated(first, 3)
+    first.policies()["member"].save(tmp_path / "policy.npz")
+    second = HilaLearner(start=str(tmp_path / "policy.npz"), how=Grpo(clip="initial", kl=0.0))
+    second.begin(school(tmp_path))
+    begun = second.policies()["member"].weights
+    assert (begun == first.policies()["member"].weights).all()
+    assert iterated(second, 1)[0]["regret"] < 0.6 * iterated(begun_anew(tmp_path), 1)[0]["regret"]
+    assert (second.policies()["member"].weights != begun).any()
+    with pytest.raises(ValueError, match=r"none\.npz"):
+        HilaLearner(start="none.npz")
+
+
+def begun_anew(tmp_path):
+    learner = HilaLearner()
+    learner.begin(school(tmp_path))
+    return learner
+
+
 def test_what_it_cannot_learn_it_says(tmp_path):
     classroom = school(tmp_path)
     classroom.roles = {"expert": Casework().roles[1]}
