@@ -36,11 +36,15 @@ POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "cost_005": ({}, ("world.cost_defer=0.05",)),
     "cost_01": ({}, ("world.cost_defer=0.1",)),
     "cost_02": ({}, ("world.cost_defer=0.2",)),
+    "cost_04": ({}, ("world.cost_defer=0.4",)),
     "cost_06": ({}, ("world.cost_defer=0.6",)),
     "cost_09": ({}, ("world.cost_defer=0.9",)),
     "expert_50": ({}, ("roles.expert.accuracy=0.5",)),
     "expert_70": ({}, ("roles.expert.accuracy=0.7",)),
     "expert_85": ({}, ("roles.expert.accuracy=0.85",)),
+    "size_1": ({}, ("world.size=1", "roles.member.count=100")),
+    "size_5": ({}, ("world.size=5", "roles.member.count=500")),
+    "size_10": ({}, ("world.size=10", "roles.member.count=1000")),
     # These begin with a policy that knows when to ask, and asks too often: it was trained where asking costs less.
     "from_cheap": ({"start": "models/cost_02.npz"}, ()),
     "from_cheap_as_coded": (
