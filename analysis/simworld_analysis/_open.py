@@ -314,7 +314,13 @@ class Run:
             near = difflib.get_close_matches(name, self.tables, 1)
             near = [table for table in self.tables if table == f"decisions.{name}"] or near
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.tables) or 'none'}"
-            if "training" in self.tables and name in {"episodes", "measures", "agents", "asks", "faults"}:
+            if {"training", "evaluation"} & set(self.tables) and name in {
+                "episodes",
+                "measures",
+                "agents",
+                "asks",
+                "faults",
+            }:
                 hint = "it is a training, and has no episodes of its own: simworld show and report tell of it"
             raise OpenError(f"{self.path} has no table {name!r}; {hint}")
         for _ in range(_TRIES):
