@@ -60,6 +60,10 @@ def _alike(path: Path) -> str:
     return f"; did you mean {path.parent / near[-1]}?" if near else ""
 
 
+_OF_EPISODES = frozenset({"episodes", "measures", "agents", "asks", "faults"})
+"""Tables that every run has but trainings."""
+
+
 class Run:
     """A run directory, opened for reading. Every call reads what is there now: a run may still be going on.
 
