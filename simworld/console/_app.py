@@ -19,6 +19,7 @@ from starlette.routing import Route
 from simworld.console._hall import Hall, Refused
 from simworld.console._pages import consent_page, message_page, questions_page, script, style
 from simworld.errors import UserError
+from simworld.people import is_unicode
 
 _LOOK = 0.3
 """Seconds between looks whether there is something new to see."""
@@ -130,6 +131,8 @@ class _Served:
             reason = sent.get("reason", "")
             if not isinstance(given, str | int) or isinstance(given, bool) or not isinstance(reason, str):
                 raise Refused(422, "accepted: option, a number, or text; and reason, a text")
+            if not (is_unicode(str(given)) and is_unicode(reason)):
+                raise Refused(422, "accepted: text in Unicode")
             await asyncio.to_thread(self._hall.answer, question, who, given, reason)
         else:
             raise Refused(404, "accepted: take, let-go, answer")
@@ -204,7 +207,7 @@ async def _body(request: Request) -> str:
 def _sent(body: str) -> Mapping[str, Any]:
     try:
         sent = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         sent = None
     if not isinstance(sent, dict):
         raise Refused(422, "accepted: a JSON object")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,30 +18,45 @@ from simworld.scenario import Cell, Scenario
 def tapes_of(scenario: Scenario) -> dict[str, AnswerTape]:
     """The tapes that a scenario's people answer from, by the names of their runs as it writes them.
 
+    Pseudonyms that two runs have are qualified by the names of their runs: they are not the same people.
+
     Raises:
         ScenarioError: There is no such run, somebody works on it, or nobody has answered a question in it.
     """
     found: dict[str, AnswerTape] = {}
+    folders: dict[str, Path] = {}
     for cell in scenario.cells:
         people: Any = cell.resolved.get("people", {})
         for name, block in people.items():
             run = str(block.get("run", ""))
             if block["kind"] == "tape" and run not in found:
                 try:
-                    found[run] = _tape(run)
+                    folders[run] = _folder(run)
+                    found[run] = _tape(folders[run])
                 except (RunError, TapeError) as error:
                     accepted = "the directory of a run that is over or stopped, in which people were asked"
                     where = _place(scenario, cell, ("people", name, "run"))
                     raise ScenarioError(f"{where}: found {run!r}; {error}; accepted: {accepted}") from error
-    return found
+    of = Counter(name for tape in _by_folder(found, folders).values() for name in tape.participants)
+    doubled = {name for name, count in of.items() if count > 1}
+    return {run: tape.qualified(doubled, folders[run].name) for run, tape in found.items()} if doubled else found
 
 
-def _tape(name: str) -> AnswerTape:
-    """That of a run. Raises RunError if it is not to be had, TapeError if it is damaged."""
+def _by_folder(tapes: Mapping[str, AnswerTape], folders: Mapping[str, Path]) -> dict[Path, AnswerTape]:
+    """Tapes by where they are: a run may be named in two ways."""
+    return {folders[run].resolve(): tape for run, tape in tapes.items()}
+
+
+def _folder(name: str) -> Path:
+    """Where a run is. Raises RunError: there is none."""
     try:
-        run = located(str(Path(name) / "run.json")).parent
+        return located(str(Path(name) / "run.json")).parent
     except ValueError as error:
         raise RunError("there is no such run, neither here nor beside the scenario") from error
+
+
+def _tape(run: Path) -> AnswerTape:
+    """That of a run. Raises RunError if it is not to be had, TapeError if it is damaged."""
     read_manifest(run)
     if is_locked(run):
         raise RunError("somebody works on it")

@@ -53,11 +53,13 @@ class Chance:
             float64 of shape (n, *width).
 
         Raises:
-            ChanceError: The method is not known, or the index is negative.
+            ChanceError: The method is not known, the index is negative, or members are not sorted, each once.
         """
         if index < 0:
             raise ChanceError(f"stream {stream!r}: index {index} is negative")
         n = len(members)
+        if n > 1 and not (members[1:] > members[:-1]).all():
+            raise ChanceError(f"stream {stream!r}: members are to be sorted, each once")
         size = 1
         for w in width:
             size *= w

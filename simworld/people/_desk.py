@@ -99,7 +99,7 @@ class _Room:
         wrong = request.wrong(reply.value)
         if wrong:
             return Answer(fallback, "invalid", f"{reply.source}: {wrong}", "fallback", reply.telemetry)
-        return Answer(reply.value, source=reply.source, telemetry=reply.telemetry)
+        return Answer(request.as_asked(reply.value), source=reply.source, telemetry=reply.telemetry)
 
 
 class _Gateway:

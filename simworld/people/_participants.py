@@ -72,7 +72,7 @@ class Participants:
     def bring(self, names: Iterable[str]) -> None:
         """These have answered elsewhere, and their answers are here, too: they may withdraw them, and do no more."""
         known = {one.name for one in self.all()}
-        new = [Participant(name, "", "", "") for name in names if name not in known]
+        new = [Participant(name, "", "", "") for name in dict.fromkeys(names) if name not in known]
         if new:
             self._change(lambda all_: [*all_, *new])
 

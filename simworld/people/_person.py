@@ -90,9 +90,16 @@ class PersonRequest:
             options = ", ".join(json.dumps(option) for option in self.options)
             return "" if alike else f"found {json.dumps(value)}; accepted: {options}"
         if self.form == "text":
-            return ""
+            text = isinstance(value, str) and is_unicode(value)
+            return "" if text else f"found {json.dumps(value)}; accepted: a text"
         number = isinstance(value, int | float) and not isinstance(value, bool)
         return "" if number and self._within(value) else f"found {json.dumps(value)}; accepted: {self.bounds}"
+
+    def as_asked(self, value: Json) -> Json:
+        """An answer that is accepted, as whoever asks has it: the option itself, a whole number without a point."""
+        if self.options:
+            return next(o for o in self.options if o == value and isinstance(o, bool) == isinstance(value, bool))
+        return int(value) if self.form == "whole" and isinstance(value, float) else value
 
     def _within(self, value: Any) -> bool:
         inside = bool((self.low is None or value >= self.low) and (self.high is None or value <= self.high))
@@ -171,6 +178,15 @@ class Person(Protocol):
 
     def close(self) -> None:
         """Answer no more."""
+
+
+def is_unicode(text: str) -> bool:
+    """Whether a text can be written: half of a surrogate pair, which JSON may hold, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def person_request(ask: Ask, episode: str = "") -> PersonRequest:

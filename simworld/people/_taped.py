@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from simworld.errors import AskError
@@ -58,6 +58,11 @@ class AnswerTape:
     def participants(self) -> list[str]:
         """Pseudonyms of all who answered."""
         return sorted({answer.participant for answer in self.answers} - {""})
+
+    def qualified(self, names: Collection[str], by: str) -> AnswerTape:
+        """The same, where pseudonyms that others have, too, say from which run they are."""
+        told = (replace(a, participant=f"{a.participant}@{by}") if a.participant in names else a for a in self.answers)
+        return AnswerTape(tuple(told))
 
 
 class Taped:

@@ -69,7 +69,8 @@ def text(values: Sequence[str], valid: Array | None = None) -> pa.Array:
 
     From buffers, as ``pa.array`` looks for pandas and so imports it, half a second in every worker process.
     """
-    encoded = [value.encode() for value in values]
+    # Of a text that is no Unicode, which a model may make, what cannot be written becomes a question mark.
+    encoded = [value.encode(errors="replace") for value in values]
     ends = np.cumsum([0, *map(len, encoded)])
     if ends[-1] >= 2**31:
         raise pa.ArrowInvalid(f"{ends[-1]} bytes of text in one column of a batch; accepted: below 2 GiB")

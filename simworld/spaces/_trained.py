@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,13 @@ class Trained(ABC):
         """Write it as one ``.npz`` file, which holds nothing that is executed when it is loaded."""
 
 
+_ELSE = (
+    *(OSError, EOFError, KeyError, TypeError, ValueError, OverflowError),
+    *(RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
+"""What reading a file raises that is something else, encrypted, compressed in another way, or broken."""
+
+
 @contextmanager
 def kept_in(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
     """The arrays of an ``.npz`` file, by name, while they are taken up.
@@ -51,5 +59,5 @@ def kept_in(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as found:
             yield found
-    except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+    except _ELSE as error:
         raise ValueError(f"{path} holds no {what} ({type(error).__name__})") from error

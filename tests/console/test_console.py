@@ -164,7 +164,10 @@ def test_what_no_page_of_ours_would_send_is_refused(ward):
     assert guest.http.post(f"/questions/{question['id']}/take", headers=other).status_code == 403
     for what in ({}, {"option": True}, {"option": 3}, {"option": -1}, {"text": "yes"}, {"option": 1, "reason": 2}):
         assert guest.post(question, "answer", **what).status_code == 422, what
-    assert guest.http.post(f"/questions/{question['id']}/answer", content=b"not json").status_code == 422
+    # Half of a surrogate pair is JSON, and can be written to no file.
+    half = (b'{"text": "\\ud83d"}', b'{"option": 1, "reason": "\\ud83d"}')
+    for content in (b"not json", b"[" * 60_000, *half):
+        assert guest.http.post(f"/questions/{question['id']}/answer", content=content).status_code == 422
     assert guest.http.post(f"/questions/{question['id']}/answer", content=b"x" * 70_000).status_code == 413
     assert guest.post(question, "keep").status_code == 404
     for name in ("none", "..%2F..%2Frun", ".hidden"):

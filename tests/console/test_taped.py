@@ -6,6 +6,7 @@ import pytest
 
 from simworld.errors import ScenarioError
 from simworld.execution import Change, Order, execute, forked, replay_run, withdraw
+from simworld.people import Participants
 from simworld.scenario import load
 from simworld_analysis import Run, open_run
 from simworld_analysis.report import render_report
@@ -45,6 +46,33 @@ def test_who_answers_makes_no_difference_to_what_comes_of_it(ward):
         ["web"], ["scripted"], *[["tape"]] * 4,
     ]  # fmt: skip
     assert "answered from the tape of an earlier run, by nobody in this one" in render_report(taped[0])
+
+
+def test_two_runs_may_have_the_same_pseudonym_and_not_the_same_person(ward):
+    runs = []
+    for number in range(2):
+        going = ward(count=2, horizon=1, people=f"consent: study {number}")
+        guest = going.guest()
+        assert guest.come() == "p-001"
+        guest.answer(1, 1)
+        assert going.over().status == "success"
+        runs.append(going.run.rename(going.study.parent / f"session-{number}"))
+    tapes = [f"people.{name}={{kind: tape, run: {run}, match: seat}}" for name, run in zip("ab", runs, strict=True)]
+    minds = 'roles.doctor=[{kind: "ward:Defers", person: a}, {kind: "ward:Defers", person: b}]'
+    both = execute(Order(load(going.study, [minds, *tapes]), going.study.parent / "both")).run
+    names = [f"p-001@{run.name}" for run in runs]
+    assert [one.name for one in Participants(both).all()] == names
+    assert participants(open_run(both)) == names
+    withdraw(both, names[0])
+    asks = open_run(both).table("asks")
+    assert asks["fault"].astype(object).fillna("").tolist() == ["redacted", ""]
+    # Named twice, it is one run, and nobody needs to be told from anybody.
+    one = [
+        f"people.a={{kind: tape, run: {runs[0]}, match: seat}}",
+        f"people.b={{kind: tape, run: {runs[0]}/, match: seat}}",
+    ]
+    same = execute(Order(load(going.study, [minds, *one]), going.study.parent / "same")).run
+    assert participants(open_run(same)) == ["p-001", "p-001"]
 
 
 def test_what_was_withdrawn_is_served_by_no_tape_and_is_withdrawn_wherever_it_is(ward):

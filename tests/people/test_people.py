@@ -148,7 +148,7 @@ class Room(World):
 
 class Asks(Agent):
     async def act(self, seen, seat):
-        answer = await seat.ask.person({"question": "?", "fallback": -1.0}, after=1)
+        answer = await seat.ask.person({"question": "?", "form": "number", "fallback": -1.0}, after=1)
         return {"x": float(answer.value)}
 
 
@@ -169,10 +169,19 @@ def test_a_decision_executed_again_is_flagged_again(tmp_path):
         (PersonRequest("a 0", "?", options=(1, "b")), [1, 1.0, "b"], [True, "1", None, 2]),
         (PersonRequest("a 0", "?", low=0), [0, 1e9], [-1, True, "3", float("inf"), [1]]),
         (PersonRequest("a 0", "?", high=5.0), [5, -3.5], [5.1]),
-        (PersonRequest("a 0", "?"), ["anything", 3, None], []),
+        (PersonRequest("a 0", "?"), ["anything", "3"], [3, None, ["a"], "\udfff"]),
     ],
 )
 def test_what_is_accepted_is_the_same_for_whoever_answers(request_, good, wrong):
     assert [request_.wrong(value) for value in good] == [""] * len(good)
     for value in wrong:
         assert request_.wrong(value).startswith("found ")
+
+
+def test_whoever_asks_has_the_option_as_it_was_written():
+    request = PersonRequest("a 0", "?", options=(1, True, 0.5))
+    assert [(request.as_asked(value), type(request.as_asked(value))) for value in (1.0, True, 0.5)] == [
+        (1, int), (True, bool), (0.5, float),
+    ]  # fmt: skip
+    assert type(PersonRequest("a 0", "?", form="whole").as_asked(3.0)) is int
+    assert PersonRequest("a 0", "?", low=0).as_asked(3.5) == 3.5

@@ -34,7 +34,7 @@ class SimulatedExpert(Cohort):
     """How often it does not answer."""
     budget: Annotated[int, Ge(0)] | None = None
     """How many requests it answers at most; then it refuses."""
-    latency: Annotated[int, Ge(0)] = 0
+    latency: Annotated[int, Ge(0), Le(1_000_000_000)] = 0
     """Ticks that it takes over a request."""
 
     sees = ("request", "topic", "calls")

@@ -19,6 +19,8 @@ from simworld_agents.deferring._policy import Deferral
 
 Share = Annotated[float, Ge(0), Le(1)]
 """From 0 to 1."""
+_FEWEST = 4
+"""Cases in a log: a quarter of them is held out."""
 _KEPT = ("topic", "features", "key", "right")
 
 
@@ -45,21 +47,21 @@ class Answers(Silent):
             case = int(seen["team"][row]), int(seen["case"][row])
             if case not in self._asked:
                 self._asked[case] = int(acts.members[row]), int(seen["topic"][row]), seen["features"][row].copy()
-        for row in np.flatnonzero(seen["told"] & (seen["round"] == 2)).tolist():
+        for row in np.flatnonzero(seen["round"] == 2).tolist():
             case = int(seen["team"][row]), int(seen["case"][row])
             if case in self._asked and self._asked[case][0] == int(acts.members[row]):
-                self._told[case] = int(seen["answer"][row])
+                self._told[case] = int(seen["reply"][row])
 
     def log(self, stage: Stage, seed: int) -> Log:
-        """The cases with the right answers.
+        """The cases with the right answers, as far as the expert was heard: who refuses is not right about a case.
 
         Args:
             stage: The settings, with all topics from the first case on.
             seed: Of the episode.
         """
         number, parts = int(self.setting["stage"]), []
-        for case in sorted({case for _, case in self._asked}):
-            teams = np.array(sorted(team for team, other in self._asked if other == case))
+        for case in sorted({case for _, case in self._told}):
+            teams = np.array(sorted(team for team, other in self._told if other == case))
             rows = [self._asked[team, case] for team in teams.tolist()]
             topic, features = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
             dealt = stage.deal(number, seed, case, teams)
@@ -67,10 +69,11 @@ class Answers(Silent):
                 raise ValueError("world.stage.unseen_from: accepted by deferring: 0")
             if not np.array_equal(dealt.features, features):
                 raise ValueError("cases are not those of the stage")
-            answers = np.array([self._told.get((team, case), -1) for team in teams.tolist()])
+            answers = np.array([self._told[team, case] for team in teams.tolist()])
             parts.append(Log(topic, features, dealt.key, answers == dealt.key))
         if not parts:
-            raise ValueError("no expert was asked; accepted by deferring: a scenario with an expert")
+            what = "no expert is asked, or none is heard before the horizon"
+            raise ValueError(f"{what}; accepted by deferring: an expert, and ticks enough for its answers")
         return Log.joined(parts)
 
 
@@ -134,10 +137,14 @@ class DeferringLearner(Learner):
             raise ValueError("world.rounds: accepted by deferring: at least 2, as answers show a round later")
         self._school, self._shape = school, (plain.topics, plain.classes)
         self._plain, self._played = plain, 0
-        first, second = (self._play(number).setting for number in range(2))
+        notes = [self._play(number) for number in range(2)]
+        first, second = (one.setting for one in notes)
         if first["stage"] != second["stage"]:
             raise ValueError("rules differ by episode; accepted by deferring: one stage, such as world.stage.number: 7")
         self._number = int(first["stage"])
+        heard = sum(len(self._heard(one, number)) for number, one in enumerate(notes))
+        if heard * self._episodes < 2 * _FEWEST:
+            raise ValueError(f"{heard} answers in two episodes; accepted by deferring: {_FEWEST} in an iteration")
         fee = float(first["cost_defer"]) if self._cost is None else self._cost
         self._aim = Aim(self._objective, fee, self._alphas, self._bar, self._ridge)
         self._log = Log(np.zeros(0, np.int64), np.zeros((0, plain.features)), np.zeros(0, np.int64), np.zeros(0, bool))
@@ -149,11 +156,7 @@ class DeferringLearner(Learner):
         logs, steps = [self._log], 0
         for number in range(self._played, self._played + self._episodes):
             notes = self._play(number)
-            stage = Stage(
-                *(self._plain.topics, int(notes.setting["known"]), self._plain.classes, self._plain.features),
-                noise=float(notes.setting["noise"]),
-            )
-            logs.append(notes.log(stage, self._school.episode_seed(number)))
+            logs.append(self._heard(notes, number))
             steps += notes.decisions
         self._played += self._episodes
         self._log = Log.joined(logs)
@@ -188,6 +191,15 @@ class DeferringLearner(Learner):
         self._policy = Deferral.load(folder / "policy.npz")
         with np.load(folder / "log.npz", allow_pickle=False) as found:
             self._played, self._log = int(found["played"]), Log(*(found[name] for name in _KEPT))
+
+    def _heard(self, notes: Answers, number: int) -> Log:
+        """The log of an episode."""
+        plain, setting = self._plain, notes.setting
+        if not setting:
+            raise ValueError("nobody decides anything; accepted by deferring: a horizon of some ticks")
+        known, noise = int(setting["known"]), float(setting["noise"])
+        stage = Stage(plain.topics, known, plain.classes, plain.features, noise=noise)
+        return notes.log(stage, self._school.episode_seed(number))
 
     def _play(self, number: int) -> Answers:
         """One episode in which all members always ask; what they know without the expert does not count."""

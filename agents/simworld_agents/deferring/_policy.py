@@ -106,7 +106,11 @@ class Deferral(Trained):
         own = (self.topics, self.classes, self.weights.shape[2] - 1)
         theirs = (stage.topics, stage.classes, stage.features)
         words = "{} topics, {} classes and {} features"
-        return "" if own == theirs else f"it knows {words.format(*own)}, the role has {words.format(*theirs)}"
+        if own != theirs:
+            return f"it knows {words.format(*own)}, the role has {words.format(*theirs)}"
+        number = next(field.low for field in role.obs if field.name == "stage")
+        found = "one of its own in each episode" if number is None else f"{number:.0f}"
+        return "" if number == self.number else f"world.stage.number: found {found}; it knows {self.number}"
 
     def said(self, about: Mapping[str, Any]) -> Deferral:
         """The same, and where it comes from."""
@@ -142,6 +146,8 @@ class Deferral(Trained):
             raise ValueError(f"{path}: weights of shape {weights.shape}; accepted: topics, classes + 1, 1 + features")
         if not (np.isfinite(weights).all() and np.isfinite([alpha, cost, bar]).all()):
             raise ValueError(f"{path}: numbers that are not finite")
+        if not (0.0 <= alpha <= 1.0 and cost >= 0.0):
+            raise ValueError(f"{path}: alpha {alpha:g}, cost {cost:g}; accepted: 0 to 1, and at least 0")
         return Deferral(objective, alpha, weights, number, cost, bar, about)
 
 

@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from simworld.files import located
 from simworld.kernel import Chance, Field
 from simworld.spaces import Groups, Grpo, Learner, Lesson, School, gradient, probabilities
-from simworld_agents.caseworker import CUES, FloatArray, stage_of
+from simworld_agents.caseworker import CUES, FloatArray, rounds_of, stage_of
 from simworld_agents.hila._groups import Group, Met, groups_of, regret, values_of
 from simworld_agents.hila._policy import DeferencePolicy, Learns
 from simworld_agents.hila._watching import Decisions, Replies, Watched
@@ -70,7 +70,10 @@ class HilaLearner(Learner):
         """
         self._loop, self._group, self._draws, self._how = loop, group, draws, how or Grpo()
         self._rate, self._updates = rate, updates
-        self._initial = (DeferencePolicy.load(located(start)) if start else DeferencePolicy()).weights
+        try:
+            self._initial = (DeferencePolicy.load(located(start)) if start else DeferencePolicy()).weights
+        except ValueError as error:
+            raise ValueError(f"start: {error}") from error
 
     def begin(self, school: School) -> None:
         """Begin with the policy that there is at first."""
@@ -78,6 +81,8 @@ class HilaLearner(Learner):
             raise ValueError(f"learners: found {', '.join(school.roles)}; accepted by hila: member")
         if stage_of(school.roles["member"]).classes < 2:
             raise ValueError("the world's cases are in words; accepted by hila: source: stage")
+        if not rounds_of(school.roles["member"]):
+            raise ValueError("world.rounds: found 0; accepted by hila: at least 1")
         self._school, self._chance = school, Chance(school.seed)
         self._weights, self._moments = self._initial.copy(), np.zeros((2, len(CUES)))
         self._steps, self._iterations = 0, 0
@@ -91,7 +96,7 @@ class HilaLearner(Learner):
         mind, notes = Watched.following(DeferencePolicy(self._weights, learns), greedy=False), Replies()
         self._school.play({"member": mind}, self._iterations, notes)
         if not mind.decisions:
-            raise ValueError("nobody decides anything: the world has no rounds, or the horizon ends before them")
+            raise ValueError("nobody decides anything: the horizon ends before the first round of decisions")
         made, seed = Decisions.joined(mind.decisions), self._school.episode_seed(self._iterations)
         self._hear(notes, made, seed)
         met, key = self._met(made), made.keys(seed)

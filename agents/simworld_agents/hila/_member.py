@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt
 
 from simworld.files import located
 from simworld.kernel import Array, Role, Seats
+from simworld.worlds.casework import NO_CLASS
 from simworld_agents.caseworker import FloatArray, IntArray, Solver, SolvingMember, candidates, drawn, rounds_of
 from simworld_agents.hila._demonstrations import Demonstrations, Refit, refitted
 from simworld_agents.hila._policy import DeferencePolicy, Learns
@@ -119,7 +120,7 @@ class _Asked:
 
     def __init__(self) -> None:
         self._waits = np.zeros(0, dtype=np.bool_)
-        self._case, self._topic, self._cycle = (np.zeros(0, dtype=np.int64) for _ in range(3))
+        self._case, self._heard, self._topic, self._cycle = (np.zeros(0, dtype=np.int64) for _ in range(4))
         self._features: FloatArray = np.zeros((0, 0))
 
     def due(self, seen: Mapping[str, Array], members: IntArray, every: int) -> Array:
@@ -133,14 +134,16 @@ class _Asked:
     def answered(self, seen: Mapping[str, Array], members: IntArray) -> tuple[IntArray, IntArray, FloatArray, IntArray]:
         """Member, topic, features and answer of what members were told since they last decided."""
         told = self._waits[members]
-        who = members[told]
+        who, reply = members[told], np.asarray(seen["reply"])[told]
         self._waits[who] = False
-        return who, self._topic[who], self._features[who], np.asarray(seen["reply"])[told]
+        heard = who[reply != NO_CLASS]
+        self._heard[heard] = self._case[heard]
+        return who, self._topic[who], self._features[who], reply
 
     def note(self, seen: Mapping[str, Array], members: IntArray, move: IntArray) -> None:
-        """Members have decided: those who ask, for the first time on this case, will be told."""
+        """Members have decided: those who ask, and have not been answered on this case, may be told."""
         ask = seen["moves"].shape[1] - 1
-        asks = (move == ask) & seen["moves"][:, ask] & (seen["case"] != self._case[members])
+        asks = (move == ask) & seen["moves"][:, ask] & (seen["case"] != self._heard[members])
         who = members[asks]
         self._waits[who], self._case[who] = True, seen["case"][asks]
         self._topic[who], self._features[who] = seen["topic"][asks], seen["features"][asks]
@@ -150,6 +153,7 @@ class _Asked:
         if more <= 0:
             return
         self._waits = np.append(self._waits, np.zeros(more, dtype=np.bool_))
-        self._case = np.append(self._case, np.full(more, -1, dtype=np.int64))
+        nothing = np.full(more, -1, dtype=np.int64)
+        self._case, self._heard = np.append(self._case, nothing), np.append(self._heard, nothing)
         self._topic, self._cycle = (np.append(x, np.zeros(more, dtype=np.int64)) for x in (self._topic, self._cycle))
         self._features = np.concatenate([self._features.reshape(-1, width), np.zeros((more, width))])

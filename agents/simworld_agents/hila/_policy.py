@@ -77,7 +77,9 @@ class DeferencePolicy(Policy, Trained):
             form, cues, learns, about = data["format"], data["cues"], data["learns"], dict(data["about"])
         if form != _FORMAT:
             raise ValueError(f"{path}: format {form!r}; accepted: {_FORMAT!r}")
-        if cues != list(CUES) or weights.shape != (len(CUES),) or not np.isfinite(weights).all():
+        if not np.isfinite(weights).all():
+            raise ValueError(f"{path}: weights that are not finite")
+        if cues != list(CUES) or weights.shape != (len(CUES),):
             raise ValueError(f"{path}: its cues are not those of this version; accepted: {', '.join(CUES)}")
         if learns not in get_args(Learns):
             raise ValueError(f"{path}: learns {learns!r}; accepted: {', '.join(get_args(Learns))}")

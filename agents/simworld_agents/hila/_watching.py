@@ -47,7 +47,9 @@ class Decisions:
         key = np.zeros(len(self.case), dtype=np.int64)
         for case in np.unique(self.case).tolist():
             at = self.case == case
-            key[at] = self.stage.right(self.number, seed, case, self.team[at], self.topic[at])
+            # Each team decides several times about a case, and teams need not be in step.
+            teams, first, which = np.unique(self.team[at], return_index=True, return_inverse=True)
+            key[at] = self.stage.right(self.number, seed, case, teams, self.topic[at][first])[which]
         return key
 
     def posterior(self) -> FloatArray:

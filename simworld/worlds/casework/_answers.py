@@ -23,6 +23,8 @@ NO_CLASS, NO_TEXT = -1, ""
 UNKNOWN = "unknown"
 """A wrong answer in words, where none is at hand."""
 
+_LONGEST = 1000
+"""Digits of a number of which others are nearby."""
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)(\.\d+)?")
 
 
@@ -77,11 +79,18 @@ def wrong_answers(proposed: Array, keys: Array, chance: FloatArray, classes: int
         other = (keys + np.where(hit, 1, 1 + (chance * (classes - 1)).astype(np.int64))) % classes
     else:
         nearby = (_nearby(key, number) for key, number in zip(keys.tolist(), chance.tolist(), strict=True))
-        other = np.where(hit, UNKNOWN, texts_of(nearby, keys.shape))
+        other = np.where(hit, texts_of(map(_unlike, keys.tolist()), keys.shape), texts_of(nearby, keys.shape))
     wrong: Array = np.where(stands, proposed, other)
     return wrong
 
 
 def _nearby(key: str, number: float) -> str:
     """Another number for a number, else words that say nothing."""
-    return str(int(float(key)) + 1 + int(9 * number)) if _NUMBER.fullmatch(key) else UNKNOWN
+    if not _NUMBER.fullmatch(key) or len(key) > _LONGEST:
+        return _unlike(key)
+    return str(int(key.partition(".")[0]) + 1 + int(9 * number))
+
+
+def _unlike(key: str) -> str:
+    """Words that say nothing, and are not the right answer."""
+    return UNKNOWN if key != UNKNOWN else "something else"

@@ -23,6 +23,8 @@ class Form:
     """How many classes an answer is one of; 0: answers are texts."""
     features: int
     """How many numbers are seen of a case; 0: a text is."""
+    number: int | None = None
+    """Which stage it is, if it is the same in all episodes."""
 
     @property
     def texts(self) -> bool:
@@ -138,7 +140,14 @@ def _setting(form: Form) -> tuple[Field, ...]:
         return costs
     return (
         *costs,
-        Field("stage", "int64", shared=True, recorded=False, meaning="which stage it is: see training_set"),
+        Field(
+            *("stage", "int64"),
+            low=form.number,
+            high=form.number,
+            shared=True,
+            recorded=False,
+            meaning="which stage it is: see training_set",
+        ),
         Field("known", "int64", shared=True, recorded=False, meaning="topics that its training set covers"),
         Field("noise", shared=True, recorded=False, meaning="standard deviation of the blur of what is seen"),
     )

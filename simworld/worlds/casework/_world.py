@@ -96,7 +96,7 @@ class Casework(World):
             self._questions = FromFile(self.file)
         if self._questions is not None:
             classes, features, topics = 0, 0, len(self._questions.topics)
-        self._form = Form(self.size, self.rounds, topics, classes, features)
+        self._form = Form(self.size, self.rounds, topics, classes, features, self.stage.number)
         self.roles = (member_role(self._form), expert_role(self._form))
 
     def check(self, seats: Mapping[str, int]) -> None:
