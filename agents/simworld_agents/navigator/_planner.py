@@ -80,6 +80,8 @@ class Planner(Cohort):
         self._people: list[FloatArray] = []
         self._robots: list[FloatArray] = []
         """What was seen in the last ticks, the latest first."""
+        self._tick = -1
+        """When that was seen last."""
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
@@ -87,20 +89,28 @@ class Planner(Cohort):
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """The best move of each."""
-        self._people = [seen["people"][:, :2], *self._people][:_PAST]
-        self._robots = [seen["robots"][:, :2], *self._robots][:_PAST]
-        fields = {f.name: f for f in seats.role.act}
+        self._notice(seen, seats.tick)
+        fields = {f.name: f for f in seats.role.act if f.default is None}
+        robots = seen.get("robot", seats.members)  # an operator drives one; a robot drives itself
         done = {name: np.empty((len(seats.members), *field.sizes)) for name, field in fields.items()}
         shown = {field.name: np.empty(len(seats.members)) for field in self.mind}
         for place in range(len(seats.members)):
             moves, plans = self._moves(seen, place, fields)
-            best, expected = self._best(seen, place, plans, seats.members)
+            best, expected = self._best(seen, place, plans, robots)
             for name, values in moves.items():
                 done[name][place] = values[best]
             for name, value in expected.items():
                 shown[name][place] = value
         seats.show(**shown)
         return done
+
+    def _notice(self, seen: Mapping[str, Array], tick: int) -> None:
+        """Take note of where everybody is; what was seen before a gap is not what was seen in the last ticks."""
+        if tick != self._tick + 1:
+            self._people, self._robots = [], []
+        self._people = [seen["people"][:, :2], *self._people][:_PAST]
+        self._robots = [seen["robots"][:, :2], *self._robots][:_PAST]
+        self._tick = tick
 
     def _moves(
         self, seen: Mapping[str, Array], place: int, fields: Mapping[str, Field]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact, turned, wrapped
+from simworld.worlds.plaza._people import Manner
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
 from simworld.worlds.plaza._scenes import BoolArray, FloatArray, IntArray, Scene, SceneName, Ways
-from simworld.worlds.plaza._world import Manner, Plaza
+from simworld.worlds.plaza._world import Plaza
 
 __all__ = [
     "BODY",

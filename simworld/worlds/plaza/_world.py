@@ -10,13 +10,13 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
-from simworld.worlds.plaza._bodies import approach, capped, driven, from_walls, length, time_to_contact, turned
+from simworld.worlds.plaza._bodies import capped, contacts, driven, length, time_to_contact, turned
+from simworld.worlds.plaza._operators import OPERATED, Operators, with_operators
+from simworld.worlds.plaza._people import Manner, drawn_manners, drawn_speeds
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
-from simworld.worlds.plaza._scenes import TRIES, FloatArray, IntArray, Scene, SceneName, Ways, crowdnav, settled
+from simworld.worlds.plaza._scenes import TRIES, FloatArray, Scene, SceneName, Ways, crowdnav, settled
 from simworld.worlds.plaza._tally import MEASURES, TIMED_OUT, UNDER_WAY, Tally
-
-Manner = Literal["regular", "impassive", "surprised", "scared", "curious", "threatening"]
 
 
 @dataclass
@@ -76,6 +76,8 @@ class Plaza(World):
     """What robots earn."""
     discount: Annotated[float, Gt(0), Le(1)] = 0.9
     """Of the measure ``value``, per second and m/s."""
+    operator_ticks: Annotated[int, Ge(0)] = 0
+    """For how many ticks an operator drives a robot that has asked for it; 0: there are no such seats."""
 
     tick_unit: ClassVar[str] = "s"
     changeable = ("visible",)
@@ -90,23 +92,27 @@ class Plaza(World):
         self._scene = Scene(self.scene, self.size, self.width)
         self._walls = self.backdrop = self._scene.walls
         self.tick_length = self.dt
-        self.roles = (
-            pedestrian_role(len(self._walls)),
-            robot_role(self.body, self.robot_speed, self.robot_turn, self.near, len(self._walls)),
-        )
+        robot = robot_role(self.body, self.robot_speed, self.robot_turn, self.near, len(self._walls))
+        self.roles = (pedestrian_role(len(self._walls)), *(with_operators(robot) if self.operator_ticks else (robot,)))
+        self.measures = MEASURES + (OPERATED if self.operator_ticks else ())
         if self.places == "crowdnav" and (self.scene != "circle" or self.arrivals):
             raise ValueError("places: crowdnav; accepted: with scene circle and without arrivals")
         if not sum(self.manners.values()) > 0.0:
             raise ValueError("manners: they weigh nothing; accepted: at least one weight above 0")
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """Raise ValueError if there are operators and nobody whom they could drive."""
+        if seats.get("operator") and not seats.get("robot"):
+            raise ValueError("operators without a robot; accepted: at least one robot, or no operators")
 
     # -- the beginning ---------------------------------------------------------------------------------------------
 
     def reset(self, turn: Turn) -> None:
         """Place everybody, and wake those who are there."""
         people, robots = turn.seats("pedestrian"), turn.seats("robot")
-        self._speed = self._drawn_speeds(turn, people)
+        self._speed = drawn_speeds(turn, people, self.speed, self.speed_spread)
         self._reacts = turn.draw("reacts", people) < self.reacting
-        self._manner = self._drawn_manners(turn, people)
+        self._manner = drawn_manners(turn, people, self.manners)
         way = self._scene.robots(robots)
         self._robot_goal, self._robot_velocity = way.goal.copy(), np.zeros((robots, 2))
         self._robot_position, self._robot_here = way.start.copy(), np.zeros(robots, dtype=np.bool_)
@@ -121,22 +127,11 @@ class Plaza(World):
         """What everybody sees, until something changes."""
         self._here, self._next = np.zeros(people, dtype=np.bool_), 0
         self._robots_in(turn, way)
+        self._operators = Operators.seated(turn, robots, self.operator_ticks)
         if self.arrivals and people:
             self._announce(turn, people)
         else:
             self._people_in(turn, people)
-
-    def _drawn_speeds(self, turn: Turn, people: int) -> FloatArray:
-        if not self.speed_spread:
-            return np.full(people, self.speed)
-        drawn = self.speed + self.speed_spread * turn.draw("speed", people, "normal")
-        return np.clip(drawn, 0.6 * self.speed, 1.4 * self.speed)
-
-    def _drawn_manners(self, turn: Turn, people: int) -> IntArray:
-        weights = np.array([self.manners.get(name, 0.0) for name in MANNERS])  # type: ignore[call-overload]
-        edges = np.cumsum(weights) / weights.sum()
-        found = np.searchsorted(edges, turn.draw("manner", people), side="right")
-        return np.minimum(found, len(MANNERS) - 1).astype(np.int64)
 
     def _placed(self, turn: Turn, people: int, robots: Ways) -> Ways:
         """Starts and goals of all who may ever come: of a person the same, whoever is left out."""
@@ -195,6 +190,11 @@ class Plaza(World):
                 "manner": self._manner[members],
                 **shared,
             }
+        more = {}
+        if role == "operator":
+            more["robot"] = members = self._operators.robot[members]
+        if self.operator_ticks:
+            more["driven"] = self._operators.driven()[members]
         position, goal = self._robot_position[members], self._robot_goal[members]
         aim = self._scene.aims(position, goal, self.radius)
         return {
@@ -208,6 +208,7 @@ class Plaza(World):
             "radius": np.full(len(members), self.radius),
             "near": self._nearest(members, shared["people"]),
             **shared,
+            **more,
         }
 
     def _all_there(self) -> dict[str, Array]:
@@ -260,9 +261,11 @@ class Plaza(World):
         self._position[people] += velocity * self.dt
         self._velocity[people] = velocity
         if len(robots):
+            if self.operator_ticks:
+                self._pass_on(moment, robots, turn)
             self._count(robots)
             self._delay(people)
-            turn.emit(**self._tally.numbers())
+            turn.emit(**self._tally.numbers(), **(self._operators.numbers() if self.operator_ticks else {}))
             robots = self._robots_out(robots, turn)
             if not len(robots):
                 turn.end(truncated=bool((self._tally.state == TIMED_OUT).any()))
@@ -286,7 +289,8 @@ class Plaza(World):
         before = self._robot_position[robots]
         velocity = self._steer(moment, robots)
         after = before + velocity * self.dt
-        touched, nearest = self._contacts(before, velocity, robots)
+        people = self._position[self._here], self._velocity[self._here]
+        touched, nearest = contacts(before, velocity, people, self._walls, self.radius, self.dt)
         late = self.time_limit is not None and turn.tick * self.dt > self.time_limit - 1e-9
         if late:
             touched[:] = False
@@ -307,40 +311,33 @@ class Plaza(World):
     def _steer(self, moment: Moment, robots: Members) -> FloatArray:
         """The velocities of these robots over the tick, and their new headings; who has not decided stands."""
         velocity, acts = np.zeros((len(robots), 2)), moment.acts.get("robot")
-        if acts is None:
+        if acts is not None:
+            self._decided[acts.members] = True
+        if self.operator_ticks:
+            who, moves = self._operators.moves(robots, acts, moment.acts.get("operator"))
+        elif acts is not None:
+            who, moves = acts.members, acts.done
+        else:
             return velocity
-        self._decided[acts.members] = True
-        place = np.searchsorted(robots, acts.members)
-        if self.body == "unicycle":
-            way, heading = driven(self._heading[acts.members], acts["forward"], acts["turn"], self.dt)
+        place = np.searchsorted(robots, who)
+        if self.body == "unicycle" and len(who):
+            way, heading = driven(self._heading[who], moves["forward"], moves["turn"], self.dt)
             velocity[place] = way / self.dt
-            self._heading[acts.members] = heading
-            return velocity
-        velocity[place] = capped(acts["velocity"], np.full(len(acts), self.robot_speed))
-        moving = length(velocity) > 0.0
-        self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
+            self._heading[who] = heading
+        elif len(who):
+            velocity[place] = capped(moves["velocity"], np.full(len(who), self.robot_speed))
+            moving = length(velocity) > 0.0
+            self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
         return velocity
 
-    def _contacts(self, before: FloatArray, velocity: FloatArray, robots: Members) -> tuple[Array, FloatArray]:
-        """Whom these robots touch in this tick: (n, 3) for person, wall, robot; and how near a person's surface is."""
-        touched = np.zeros((len(robots), 3), dtype=np.bool_)
-        nearest = np.full(len(robots), np.inf)
-        reach = 2.0 * self.radius
-        people = np.flatnonzero(self._here)
-        if len(people):
-            moved = (self._velocity[people] - velocity[:, None]) * self.dt
-            gaps = approach(self._position[people] - before[:, None], moved) - reach
-            nearest = gaps.min(axis=1)
-            touched[:, 0] = nearest < 0.0
-        if len(self._walls):
-            ends, _ = from_walls(before + velocity * self.dt, self._walls)
-            touched[:, 1] = length(ends).min(axis=1) < self.radius
-        if len(robots) > 1:
-            moved = (velocity - velocity[:, None]) * self.dt
-            gaps = approach(before - before[:, None], moved) - reach
-            np.fill_diagonal(gaps, np.inf)
-            touched[:, 2] = (gaps < 0.0).any(axis=1)
-        return touched, nearest
+    def _pass_on(self, moment: Moment, robots: Members, turn: Turn) -> None:
+        """Give operators to those who ask, and let them pay for it."""
+        under_way = robots[self._tally.state[robots] == UNDER_WAY]
+        called = self._operators.pass_on(under_way, moment.acts.get("robot"), turn)
+        fees = np.full(len(called), self.rewards.call)
+        self._tally.rewarded(called, fees, self.discount)
+        turn.reward("robot", called, fees)
+        turn.wake("operator", self._operators.driving(), turn.tick + 1)
 
     def _count(self, robots: Members) -> None:
         """Tell the tally how these robots moved, and how near people are now."""
@@ -391,8 +388,10 @@ class Plaza(World):
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
         """They are not there any more; robots that were taken out are not judged."""
         self._now = {}
+        if role != "pedestrian":
+            self._operators.taken_out(role, members)
         if role == "robot":
             self._robot_here[members] = False
             self._tally.seated[members] = False
-        else:
+        elif role == "pedestrian":
             self._here[members] = False
