@@ -89,9 +89,9 @@ class Operators:
         return who[order], {name: np.concatenate([done[name] for _, done in parts])[order] for name in parts[0][1]}
 
     def pass_on(self, under_way: Members, own: Acts | None, turn: Turn) -> Members:
-        """A tick is over: who was driven long enough drives itself again, who asked gets an operator.
+        """A tick is over: who was driven long enough drives itself again, who asks gets somebody.
 
-        Where more ask than operators are free, a lot is drawn; whoever goes without stays on its own, and may ask again.
+        Where more ask than operators are free, a lot is drawn; who goes without stays on its own, and may ask again.
 
         Returns:
             The robots that operators take over now.
