@@ -1,6 +1,6 @@
 """A robot that may ask: HILA's policy of when to defer, with SACSoN's perturbation as what it costs not to.
 
-On a plaza whose robots may call an operator (``operator_ticks``), a robot chooses each second to go its way, to stand,
+Where robots may call an operator (``kind: operated_plaza``), one chooses each second to go its way, to stand,
 or to be driven. The policy is learned by GRPO (``train.algo: hila_robot``) from what each choice truly did, which
 branches of the society tell. Sources: HILA, arXiv 2603.07972; SACSoN, arXiv 2306.01874.
 """

@@ -70,7 +70,7 @@ class HilaRobotLearner(Learner):
         role = school.roles["robot"]
         policy = CallPolicy(way=self._way, model=self._model)
         if policy.misfit(role):
-            raise ValueError(f"{policy.misfit(role)}; accepted by hila_robot: world.operator_ticks above 0")
+            raise ValueError(f"{policy.misfit(role)}; accepted by hila_robot: the robots of operated_plaza")
         HilaRobot.following(policy)  # the model of people is there
         self._school, self._weights, self._adam, self._played = school, np.zeros(len(CUES)), Adam(len(CUES)), 0
 

@@ -89,7 +89,7 @@ class HilaRobot(Planner):
         super().check(role)
         lacking = self._follows.misfit(role)
         if lacking:
-            raise ValueError(f"{lacking}; accepted: world.operator_ticks above 0")
+            raise ValueError(f"{lacking}; accepted: the robots of operated_plaza")
 
     def chooses(self, tick: int, dt: float) -> bool:
         """Whether choices are made at this tick, where ticks are so many seconds long."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact, turned, wrapped
-from simworld.worlds.plaza._people import Manner
+from simworld.worlds.plaza._operated import OperatedPlaza
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
 from simworld.worlds.plaza._scenes import BoolArray, FloatArray, IntArray, Scene, SceneName, Ways
-from simworld.worlds.plaza._world import Plaza
+from simworld.worlds.plaza._world import Manner, Plaza
 
 __all__ = [
     "BODY",
@@ -18,6 +18,7 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "Manner",
+    "OperatedPlaza",
     "Plaza",
     "Rewards",
     "Scene",

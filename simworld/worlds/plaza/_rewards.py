@@ -32,8 +32,6 @@ class Rewards:
     """For every metre that it comes nearer to its goal."""
     second: float = 0.0
     """For every second."""
-    call: float = 0.0
-    """For every time that an operator takes over."""
 
     def amounts(self, arrived: Array, hit: Array, gap: FloatArray, closer: FloatArray, dt: float) -> FloatArray:
         """What robots earn in a tick, shape (n,).

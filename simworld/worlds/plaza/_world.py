@@ -11,12 +11,12 @@ from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
 from simworld.worlds.plaza._bodies import capped, contacts, driven, length, time_to_contact, turned
-from simworld.worlds.plaza._operators import OPERATED, Operators, with_operators
-from simworld.worlds.plaza._people import Manner, drawn_manners, drawn_speeds
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
-from simworld.worlds.plaza._scenes import TRIES, FloatArray, Scene, SceneName, Ways, crowdnav, settled
+from simworld.worlds.plaza._scenes import TRIES, FloatArray, IntArray, Scene, SceneName, Ways, crowdnav, settled
 from simworld.worlds.plaza._tally import MEASURES, TIMED_OUT, UNDER_WAY, Tally
+
+Manner = Literal["regular", "impassive", "surprised", "scared", "curious", "threatening"]
 
 
 @dataclass
@@ -76,8 +76,6 @@ class Plaza(World):
     """What robots earn."""
     discount: Annotated[float, Gt(0), Le(1)] = 0.9
     """Of the measure ``value``, per second and m/s."""
-    operator_ticks: Annotated[int, Ge(0)] = 0
-    """For how many ticks an operator drives a robot that has asked for it; 0: there are no such seats."""
 
     tick_unit: ClassVar[str] = "s"
     changeable = ("visible",)
@@ -92,27 +90,23 @@ class Plaza(World):
         self._scene = Scene(self.scene, self.size, self.width)
         self._walls = self.backdrop = self._scene.walls
         self.tick_length = self.dt
-        robot = robot_role(self.body, self.robot_speed, self.robot_turn, self.near, len(self._walls))
-        self.roles = (pedestrian_role(len(self._walls)), *(with_operators(robot) if self.operator_ticks else (robot,)))
-        self.measures = MEASURES + (OPERATED if self.operator_ticks else ())
+        self.roles = (
+            pedestrian_role(len(self._walls)),
+            robot_role(self.body, self.robot_speed, self.robot_turn, self.near, len(self._walls)),
+        )
         if self.places == "crowdnav" and (self.scene != "circle" or self.arrivals):
             raise ValueError("places: crowdnav; accepted: with scene circle and without arrivals")
         if not sum(self.manners.values()) > 0.0:
             raise ValueError("manners: they weigh nothing; accepted: at least one weight above 0")
-
-    def check(self, seats: Mapping[str, int]) -> None:
-        """Raise ValueError if there are operators and nobody whom they could drive."""
-        if seats.get("operator") and not seats.get("robot"):
-            raise ValueError("operators without a robot; accepted: at least one robot, or no operators")
 
     # -- the beginning ---------------------------------------------------------------------------------------------
 
     def reset(self, turn: Turn) -> None:
         """Place everybody, and wake those who are there."""
         people, robots = turn.seats("pedestrian"), turn.seats("robot")
-        self._speed = drawn_speeds(turn, people, self.speed, self.speed_spread)
+        self._speed = self._drawn_speeds(turn, people)
         self._reacts = turn.draw("reacts", people) < self.reacting
-        self._manner = drawn_manners(turn, people, self.manners)
+        self._manner = self._drawn_manners(turn, people)
         way = self._scene.robots(robots)
         self._robot_goal, self._robot_velocity = way.goal.copy(), np.zeros((robots, 2))
         self._robot_position, self._robot_here = way.start.copy(), np.zeros(robots, dtype=np.bool_)
@@ -127,11 +121,22 @@ class Plaza(World):
         """What everybody sees, until something changes."""
         self._here, self._next = np.zeros(people, dtype=np.bool_), 0
         self._robots_in(turn, way)
-        self._operators = Operators.seated(turn, robots, self.operator_ticks)
         if self.arrivals and people:
             self._announce(turn, people)
         else:
             self._people_in(turn, people)
+
+    def _drawn_speeds(self, turn: Turn, people: int) -> FloatArray:
+        if not self.speed_spread:
+            return np.full(people, self.speed)
+        drawn = self.speed + self.speed_spread * turn.draw("speed", people, "normal")
+        return np.clip(drawn, 0.6 * self.speed, 1.4 * self.speed)
+
+    def _drawn_manners(self, turn: Turn, people: int) -> IntArray:
+        weights = np.array([self.manners.get(name, 0.0) for name in MANNERS])  # type: ignore[call-overload]
+        edges = np.cumsum(weights) / weights.sum()
+        found = np.searchsorted(edges, turn.draw("manner", people), side="right")
+        return np.minimum(found, len(MANNERS) - 1).astype(np.int64)
 
     def _placed(self, turn: Turn, people: int, robots: Ways) -> Ways:
         """Starts and goals of all who may ever come: of a person the same, whoever is left out."""
@@ -190,11 +195,6 @@ class Plaza(World):
                 "manner": self._manner[members],
                 **shared,
             }
-        more = {}
-        if role == "operator":
-            more["robot"] = members = self._operators.robot[members]
-        if self.operator_ticks:
-            more["driven"] = self._operators.driven()[members]
         position, goal = self._robot_position[members], self._robot_goal[members]
         aim = self._scene.aims(position, goal, self.radius)
         return {
@@ -208,7 +208,6 @@ class Plaza(World):
             "radius": np.full(len(members), self.radius),
             "near": self._nearest(members, shared["people"]),
             **shared,
-            **more,
         }
 
     def _all_there(self) -> dict[str, Array]:
@@ -261,11 +260,9 @@ class Plaza(World):
         self._position[people] += velocity * self.dt
         self._velocity[people] = velocity
         if len(robots):
-            if self.operator_ticks:
-                self._pass_on(moment, robots, turn)
             self._count(robots)
             self._delay(people)
-            turn.emit(**self._tally.numbers(), **(self._operators.numbers() if self.operator_ticks else {}))
+            turn.emit(**self._numbers())
             robots = self._robots_out(robots, turn)
             if not len(robots):
                 turn.end(truncated=bool((self._tally.state == TIMED_OUT).any()))
@@ -310,34 +307,31 @@ class Plaza(World):
 
     def _steer(self, moment: Moment, robots: Members) -> FloatArray:
         """The velocities of these robots over the tick, and their new headings; who has not decided stands."""
-        velocity, acts = np.zeros((len(robots), 2)), moment.acts.get("robot")
-        if acts is not None:
-            self._decided[acts.members] = True
-        if self.operator_ticks:
-            who, moves = self._operators.moves(robots, acts, moment.acts.get("operator"))
-        elif acts is not None:
-            who, moves = acts.members, acts.done
-        else:
+        velocity, (who, moves) = np.zeros((len(robots), 2)), self._moves(moment, robots)
+        if not len(who):
             return velocity
         place = np.searchsorted(robots, who)
-        if self.body == "unicycle" and len(who):
+        if self.body == "unicycle":
             way, heading = driven(self._heading[who], moves["forward"], moves["turn"], self.dt)
             velocity[place] = way / self.dt
             self._heading[who] = heading
-        elif len(who):
-            velocity[place] = capped(moves["velocity"], np.full(len(who), self.robot_speed))
-            moving = length(velocity) > 0.0
-            self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
+            return velocity
+        velocity[place] = capped(moves["velocity"], np.full(len(who), self.robot_speed))
+        moving = length(velocity) > 0.0
+        self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
         return velocity
 
-    def _pass_on(self, moment: Moment, robots: Members, turn: Turn) -> None:
-        """Give operators to those who ask, and let them pay for it."""
-        under_way = robots[self._tally.state[robots] == UNDER_WAY]
-        called = self._operators.pass_on(under_way, moment.acts.get("robot"), turn)
-        fees = np.full(len(called), self.rewards.call)
-        self._tally.rewarded(called, fees, self.discount)
-        turn.reward("robot", called, fees)
-        turn.wake("operator", self._operators.driving(), turn.tick + 1)
+    def _moves(self, moment: Moment, robots: Members) -> tuple[Members, Mapping[str, Array]]:  # noqa: ARG002
+        """Which of these robots move, and how."""
+        acts = moment.acts.get("robot")
+        if acts is None:
+            return np.zeros(0, dtype=np.int64), {}
+        self._decided[acts.members] = True
+        return acts.members, acts.done
+
+    def _numbers(self) -> dict[str, float]:
+        """All measures, as they stand."""
+        return self._tally.numbers()
 
     def _count(self, robots: Members) -> None:
         """Tell the tally how these robots moved, and how near people are now."""
@@ -388,10 +382,8 @@ class Plaza(World):
     def taken_out(self, role: str, members: Members, turn: Turn) -> None:  # noqa: ARG002
         """They are not there any more; robots that were taken out are not judged."""
         self._now = {}
-        if role != "pedestrian":
-            self._operators.taken_out(role, members)
         if role == "robot":
             self._robot_here[members] = False
             self._tally.seated[members] = False
-        elif role == "pedestrian":
+        else:
             self._here[members] = False

@@ -15,7 +15,7 @@ from simworld.learning._stage import Part, Stage
 from simworld.scenario import load
 from simworld.spaces import Watch
 from simworld.testing import CohortSuite, Listener, play
-from simworld.worlds.plaza import Plaza, Rewards
+from simworld.worlds.plaza import OperatedPlaza, Plaza, Rewards
 from simworld_agents.hila_robot import (
     CHOICES,
     CUES,
@@ -32,12 +32,12 @@ from simworld_agents.hila_robot import (
 from simworld_agents.navigator import Costs, Planner, SocialForce, Still, Straight
 from simworld_analysis import open_run
 
-NET = Rewards(goal=0.0, collision=0.0, discomfort=0.0, progress=1.0, second=-1.0, call=-0.2)
-"""In metres: the way that is made good, less the time at 1 m/s, less calls."""
+NET = Rewards(goal=0.0, collision=0.0, discomfort=0.0, progress=1.0, second=-1.0)
+"""In metres: the way that is made good, less the time at 1 m/s."""
 
 
 def plaza(**more):
-    return Plaza(**{"collisions": "count", "operator_ticks": 4, "rewards": NET} | more)
+    return OperatedPlaza(**{"collisions": "count", "call": -0.2, "rewards": NET} | more)
 
 
 def seated(robot, operator=None, people=1):
@@ -94,14 +94,14 @@ def test_it_chooses_every_second_and_keeps_to_that():
 def test_who_goes_goes_its_usual_way_and_who_yields_stands(way, body):
     usual = Planner() if way == "planner" else Straight()
 
-    def track(mind, **more):
-        seats = {role: groups for role, groups in seated(mind).items() if more or role != "operator"}
-        heard = play(Plaza(collisions="count", body=body, **more), seats, 1, 16).heard
+    def track(mind, world=Plaza):
+        seats = {role: groups for role, groups in seated(mind).items() if role != "operator"}
+        heard = play(world(collisions="count", body=body), seats, 1, 16).heard
         return np.array([row["seen"]["position"] for row in rows_of(heard)])
 
-    went = track(HilaRobot(rule=Rule("go"), way=way), operator_ticks=4)
+    went = track(HilaRobot(rule=Rule("go"), way=way), OperatedPlaza)
     assert np.array_equal(went, track(usual))
-    stood = track(HilaRobot(rule=Rule("yield"), way=way), operator_ticks=4)
+    stood = track(HilaRobot(rule=Rule("yield"), way=way), OperatedPlaza)
     assert np.array_equal(stood, track(Still()))
 
 
@@ -216,7 +216,7 @@ def test_an_operator_that_drives_as_the_robot_goes_is_worth_its_fee_less():
 
 SCENARIO = """
 name: when_to_call
-world: {kind: plaza, time_limit: 15, collisions: count, operator_ticks: 4, rewards: {goal: 0, progress: 1, second: -1, call: FEE}}
+world: {kind: operated_plaza, time_limit: 15, collisions: count, call: FEE, rewards: {goal: 0, progress: 1, second: -1}}
 roles:
   pedestrian: {kind: social_force, count: 1, noise: 0.02}
   robot: {kind: hila_robot, way: straight}
@@ -317,7 +317,7 @@ def test_a_policy_is_kept_in_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("operator_ticks: 4", "operator_ticks: 0", "ask"),
+        ("operated_plaza, time_limit: 15, collisions: count, call: -0.2", "plaza, time_limit: 15", "ask"),
         ("learners: [robot]", "learners: [operator]", "accepted by hila_robot: robot"),
         ("way: straight, episodes: 2", "model: no.npz, episodes: 2", "there is no file 'no.npz'"),
     ],
@@ -325,7 +325,7 @@ def test_a_policy_is_kept_in_a_file(tmp_path):
 def test_what_does_not_fit_is_said_in_one_line(tmp_path, monkeypatch, old, new, message):
     monkeypatch.chdir(tmp_path)
     text = SCENARIO.replace("FEE", "-0.2").replace(old, new)
-    if "operator_ticks" in old:
+    if "operated" in old:
         text = "\n".join(line for line in text.splitlines() if "  operator:" not in line).replace(
             "[calls, driven]", "[success]"
         )

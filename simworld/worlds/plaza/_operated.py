@@ -1,14 +1,18 @@
-"""Operators: seats from which robots are driven that ask for it."""
+"""A plaza with operators: seats from which robots are driven that ask for it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
+from annotated_types import Gt
 
-from simworld.kernel import Acts, Array, Field, Members, Role, Turn
+from simworld.kernel import Acts, Array, Field, Members, Moment, Role, Turn
 from simworld.worlds.plaza._scenes import IntArray
+from simworld.worlds.plaza._tally import MEASURES, UNDER_WAY
+from simworld.worlds.plaza._world import Plaza
 
 ASK = "ask"
 """The action of a robot that wants to be driven."""
@@ -18,16 +22,7 @@ OPERATED = (
     Field("calls_missed", meaning="how often a robot has asked while no operator was free, all together"),
     Field("driven", meaning="share of robots' ticks in which an operator drove"),
 )
-"""What is counted where there are operators; each is as it stands now."""
-
-
-def with_operators(robot: Role) -> tuple[Role, Role]:
-    """The role of robots that may ask, and the role of those who then drive them: they see what the robot sees."""
-    driven = Field("driven", "int64", unit="tick", low=0, meaning="ticks, now included, for which an operator drives")
-    ask = Field(ASK, "bool", default=False, meaning="be driven from the next tick on, if an operator is free")
-    which = Field("robot", "int64", low=0, meaning="the robot that it drives, or that it drove last")
-    seen = (*robot.obs, driven)
-    return replace(robot, obs=seen, act=(*robot.act, ask)), Role("operator", obs=(*seen, which), act=robot.act)
+"""What is counted of operators; each is as it stands now."""
 
 
 class Operators:
@@ -42,14 +37,6 @@ class Operators:
         """Ticks for which each still drives; 0: it is free."""
         self._robots = robots
         self._calls = self._missed = self._driven = self._ticks = 0
-
-    @staticmethod
-    def seated(turn: Turn, robots: int, ticks: int) -> Operators:
-        """All who are wanted take their seats; with ``ticks`` 0 there are none."""
-        found = Operators(turn.seats("operator") if ticks else 0, robots, ticks)
-        if ticks:
-            turn.join("operator", len(found.robot))
-        return found
 
     def driving(self) -> Members:
         """Operators who drive now."""
@@ -119,3 +106,76 @@ class Operators:
         """All measures, as they stand."""
         share = self._driven / max(self._ticks, 1)
         return {"calls": float(self._calls), "calls_missed": float(self._missed), "driven": share}
+
+
+@dataclass
+class OperatedPlaza(Plaza):
+    """A plaza whose robots may ask for an operator: whoever fills that seat drives them for a while.
+
+    Who asks is driven from the next tick on, for ``operator_ticks``: the operator sees what the robot sees, and its
+    move stands for the robot's. It has one robot at a time; who asks meanwhile stays on its own, and may ask again. As
+    long as nobody asks all is as on a plaza.
+    """
+
+    operator_ticks: Annotated[int, Gt(0)] = 4
+    """For how many ticks an operator drives who was asked once."""
+    call: float = 0.0
+    """What a robot earns each time that an operator takes over: below 0 it is a fee."""
+
+    def __post_init__(self) -> None:
+        """Add the seats of operators. Raises ValueError: as a plaza does."""
+        super().__post_init__()
+        pedestrian, robot = self.roles
+        driven = Field("driven", "int64", unit="tick", low=0, meaning="ticks, now included, that it is driven for")
+        ask = Field(ASK, "bool", default=False, meaning="be driven from the next tick on, if an operator is free")
+        which = Field("robot", "int64", low=0, meaning="the robot that it drives, or that it drove last")
+        seen = (*robot.obs, driven)
+        operator = Role("operator", obs=(*seen, which), act=robot.act)
+        self.roles = (pedestrian, replace(robot, obs=seen, act=(*robot.act, ask)), operator)
+        self.measures = (*MEASURES, *OPERATED)
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """Raise ValueError if there are operators and nobody whom they could drive."""
+        if seats.get("operator") and not seats.get("robot"):
+            raise ValueError("operators without a robot; accepted: at least one robot, or no operators")
+
+    def reset(self, turn: Turn) -> None:
+        """As on a plaza; operators wait."""
+        self._operators = Operators(turn.seats("operator"), turn.seats("robot"), self.operator_ticks)
+        super().reset(turn)
+        turn.join("operator", turn.seats("operator"))
+
+    def observe(self, role: str, members: Members) -> Mapping[str, Array]:
+        """An operator sees what its robot sees."""
+        if role == "pedestrian":
+            return super().observe(role, members)
+        robots = self._operators.robot[members] if role == "operator" else members
+        seen = {**super().observe("robot", robots), "driven": self._operators.driven()[robots]}
+        return seen | {"robot": robots} if role == "operator" else seen
+
+    def _moves(self, moment: Moment, robots: Members) -> tuple[Members, Mapping[str, Array]]:
+        """As they decided, or as their operators did."""
+        super()._moves(moment, robots)
+        return self._operators.moves(robots, moment.acts.get("robot"), moment.acts.get("operator"))
+
+    def _drive(self, moment: Moment, robots: Members, turn: Turn) -> None:
+        """Then operators are given to those who ask, who pay for it."""
+        super()._drive(moment, robots, turn)
+        under_way = robots[self._tally.state[robots] == UNDER_WAY]
+        called = self._operators.pass_on(under_way, moment.acts.get("robot"), turn)
+        fees = np.full(len(called), self.call)
+        self._tally.rewarded(called, fees, self.discount)
+        turn.reward("robot", called, fees)
+        turn.wake("operator", self._operators.driving(), turn.tick + 1)
+
+    def _numbers(self) -> dict[str, float]:
+        """With those of operators."""
+        return super()._numbers() | self._operators.numbers()
+
+    def taken_out(self, role: str, members: Members, turn: Turn) -> None:
+        """Nobody drives, or is driven, who is not there any more."""
+        if role != "pedestrian":
+            self._now = {}
+            self._operators.taken_out(role, members)
+        if role != "operator":
+            super().taken_out(role, members, turn)
