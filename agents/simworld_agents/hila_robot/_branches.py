@@ -9,6 +9,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 from annotated_types import Ge, Gt
 
+from simworld.errors import AskError
 from simworld.kernel import Acts, Array, Intervention, Kernel, Members, Silent
 from simworld.worlds.plaza import FloatArray, length
 from simworld_agents.hila_robot._cues import CHOICES, SEEN
@@ -69,7 +70,11 @@ class Branches:
     """By how much each pushed people aside, in m, shape (3,)."""
 
     def look(self, kernel: Kernel, tick: int) -> None:
-        """Follow all choices of this tick; the society itself stays as it is."""
+        """Follow all choices of this tick; the society itself stays as it is.
+
+        Raises:
+            ValueError: Somebody asks a model or a person, which nobody can in a branch.
+        """
         if not self.mind.chooses(tick, kernel.world.tick_length):
             return
         roster = kernel.roster("robot")
@@ -94,7 +99,10 @@ class Branches:
         twin.intervene(change)
         found = []
         for tick in range(change.at + 1, change.at + 1 + self.how.ticks):
-            twin.run(until=tick)
+            try:
+                twin.run(until=tick)
+            except AskError as error:
+                raise ValueError(f"choices are followed in branches, where nobody can ask: {error}") from error
             if twin.ended:
                 break
             found.append(_people(twin))

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from simworld.cli._train import train as train_command
 from simworld.errors import ScenarioError
 from simworld.execution import Order, execute, replay_run
-from simworld.kernel import Group, Intervention, Kernel, Silent
+from simworld.kernel import Group, Individuals, Intervention, Kernel, Silent
 from simworld.learning._school import Classroom
 from simworld.learning._stage import Part, Stage
 from simworld.scenario import load
@@ -29,7 +29,7 @@ from simworld_agents.hila_robot import (
     Rule,
     candidates,
 )
-from simworld_agents.navigator import Costs, Planner, SocialForce, Still, Straight
+from simworld_agents.navigator import Costs, PersonRobot, Planner, SocialForce, Still, Straight
 from simworld_analysis import open_run
 
 NET = Rewards(goal=0.0, collision=0.0, discomfort=0.0, progress=1.0, second=-1.0)
@@ -210,6 +210,13 @@ def test_an_operator_that_drives_as_the_robot_goes_is_worth_its_fee_less():
     for moment, worth in branches.worth.items():
         assert worth[0] - worth[2] == pytest.approx(0.2)
         assert branches.moved[moment][0] == branches.moved[moment][2]
+
+
+def test_where_somebody_asks_choices_cannot_be_followed():
+    kernel = Kernel(plaza(), seated(HilaRobot(), Individuals(PersonRobot)), 3, 60)
+    kernel.run(0)
+    with pytest.raises(ValueError, match=r"in branches, where nobody can ask: ask.person of operator 0"):
+        Branches(HilaRobot(rule=Rule("go")), Follow()).look(kernel, 0)
 
 
 # -- learning ------------------------------------------------------------------------------------------------------
