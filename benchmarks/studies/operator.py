@@ -28,7 +28,7 @@ POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "operator_cheap": ({}, ("world.call=-0.05",)),
     "operator_dear": ({}, ("world.call=-0.6",)),
     "operator_useless": ({}, ("roles.operator={kind: planner}",)),
-    "operator_heavy": ({"follow": {"weight": 30}}, ()),
+    "operator_heavy": ({"follow": {"weight": 30}}, ("world.call=-1",)),
     "operator_by_model": ({"model": "../plaza/models/people.npz"}, ()),
 }
 """Policies: with which settings of the learner, and in which world they were trained, where it is another."""

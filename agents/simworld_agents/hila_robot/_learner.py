@@ -21,6 +21,9 @@ FOLLOW = Follow()
 _DRAWN = Rule(choose="drawn")
 _RATE = 0.05
 """Step size of Adam."""
+_ENTROPY = 0.03
+"""So much more than HILA's .001: yielding is bad on average, and with less it is dropped before it is found where it
+is good."""
 
 
 class HilaRobotLearner(Learner):
@@ -57,11 +60,12 @@ class HilaRobotLearner(Learner):
             model: A model of people by which it foretells, as ``algo: sacson`` leaves it; by default a social force.
             follow: How branches are followed, and what perturbation costs in them.
             episodes: How many are played in each iteration.
-            how: Advantages, clip, and weights of divergence and entropy.
+            how: Advantages, clip, and weights of divergence and entropy; by default no divergence, and an entropy that
+                keeps all three choices tried.
             updates: Gradient steps in each iteration; each sees all choices of its episodes.
         """
         self._way, self._model, self._follow = way, model, follow
-        self._episodes, self._how, self._updates = episodes, how or Grpo(kl=0.0), updates
+        self._episodes, self._how, self._updates = episodes, how or Grpo(kl=0.0, entropy=_ENTROPY), updates
 
     def begin(self, school: School) -> None:
         """Begin with a policy to which all choices are alike."""
