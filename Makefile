@@ -67,6 +67,8 @@ study: .venv/dev
 	$(BIN)/simworld run scenarios/deferral/learned.yaml --jobs 2
 	$(BIN)/simworld run scenarios/deferral/hila.yaml --jobs 2
 	$(BIN)/simworld run scenarios/deferral/hila_probes.yaml --jobs 2
+	$(BIN)/simworld run scenarios/deferral/shift.yaml --jobs 2
+	$(BIN)/simworld run scenarios/deferral/coverage.yaml --jobs 2
 	$(BIN)/simworld run scenarios/deferral/operator.yaml --jobs 2
 
 models: .venv/dev

@@ -100,6 +100,13 @@ def the_reservoirs() -> None:
     save_figure("study_reservoir_graphs", ring, "Cooperation among their like on a ring", made)
 
 
+def the_shift() -> None:
+    """The figure of docs/casework.md. A run that `make study` has left is read, not made again."""
+    run, made = run_of("scenarios/deferral/shift.yaml")
+    asks = run.plot.measure("deferral_rate_lately", ["taught", "untaught"])
+    save_figure("casework_shift", asks, "How often teams ask, with and without learning from the answers", made)
+
+
 def run_of(name: str) -> tuple[Run, str]:
     """A finished run of a shipped scenario, and what is noted of it."""
     scenario = load(ROOT / name)
@@ -146,6 +153,7 @@ def main() -> None:
     the_reservoirs()
     the_main_job()
     the_plaza()
+    the_shift()
     print(f"written: {PICTURES}")
 
 

@@ -60,6 +60,10 @@ def _alike(path: Path) -> str:
     return f"; did you mean {path.parent / near[-1]}?" if near else ""
 
 
+_OF_EPISODES = frozenset({"episodes", "measures", "agents", "asks", "faults"})
+"""Tables that every run has but trainings."""
+
+
 class Run:
     """A run directory, opened for reading. Every call reads what is there now: a run may still be going on.
 
@@ -314,6 +318,14 @@ class Run:
             near = difflib.get_close_matches(name, self.tables, 1)
             near = [table for table in self.tables if table == f"decisions.{name}"] or near
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.tables) or 'none'}"
+            if {"training", "evaluation"} & set(self.tables) and name in {
+                "episodes",
+                "measures",
+                "agents",
+                "asks",
+                "faults",
+            }:
+                hint = "it is a training, and has no episodes of its own: simworld show and report tell of it"
             raise OpenError(f"{self.path} has no table {name!r}; {hint}")
         for _ in range(_TRIES):
             before = _listing(folder)

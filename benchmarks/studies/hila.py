@@ -35,11 +35,22 @@ POLICIES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "cost_0": ({}, ("world.cost_defer=0",)),
     "cost_005": ({}, ("world.cost_defer=0.05",)),
     "cost_01": ({}, ("world.cost_defer=0.1",)),
+    "cost_02": ({}, ("world.cost_defer=0.2",)),
+    "cost_04": ({}, ("world.cost_defer=0.4",)),
     "cost_06": ({}, ("world.cost_defer=0.6",)),
     "cost_09": ({}, ("world.cost_defer=0.9",)),
     "expert_50": ({}, ("roles.expert.accuracy=0.5",)),
     "expert_70": ({}, ("roles.expert.accuracy=0.7",)),
     "expert_85": ({}, ("roles.expert.accuracy=0.85",)),
+    "size_1": ({}, ("world.size=1", "roles.member.count=100")),
+    "size_5": ({}, ("world.size=5", "roles.member.count=500")),
+    "size_10": ({}, ("world.size=10", "roles.member.count=1000")),
+    # These begin with a policy that knows when to ask, and asks too often: it was trained where asking costs less.
+    "from_cheap": ({"start": "models/cost_02.npz"}, ()),
+    "from_cheap_as_coded": (
+        {"start": "models/cost_02.npz", "group": "uniform", "how": {"advantage": "std", "clip": "initial"}},
+        (),
+    ),
 }
 """Policies: with which settings of the learner, and in which world they were trained, where it is another."""
 
@@ -73,7 +84,9 @@ def main() -> None:
     told = parser.parse_args()
     names = [name for name in POLICIES if not told.names or name in told.names]
     MODELS.mkdir(exist_ok=True)
-    wide_console().print(table(side_by_side(names, policy)))
+    later = [name for name in names if "start" in POLICIES[name][0]]
+    runs = side_by_side([name for name in names if name not in later], policy)
+    wide_console().print(table(runs | side_by_side(later, policy)))
 
 
 if __name__ == "__main__":

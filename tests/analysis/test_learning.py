@@ -122,6 +122,13 @@ def test_the_page_of_a_training_tells_what_was_learned_and_nothing_about_episode
     assert links <= set(re.findall(r'\bid="([^"]+)"', page))
 
 
+def test_who_asks_a_training_for_episodes_is_told_that_it_has_none(trained):
+    run = trained(curves(*([b, a] for b, a in zip(BEFORE, AFTER, strict=True))))
+    for name in ("episodes", "measures"):
+        with pytest.raises(OpenError, match=f"has no table '{name}'; it is a training, and has no episodes of its own"):
+            run.table(name)
+
+
 def test_the_table_has_the_numbers_of_the_analysis(trained):
     run = trained(curves(*([b, a] for b, a in zip(BEFORE, AFTER, strict=True))))
     page = render_report(run)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,9 @@ def simworld(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*PROGRAM, *words], cwd=cwd, capture_output=True, text=True, check=False)
 
 
-def run_with(here: Path, *sets: str, out: str = "runs"):
+def run_with(here: Path, *sets: str, out: str = "runs", options: Sequence[str] = ()):
     """The newest run of the study, after one with these overrides."""
-    words = [word for text in sets for word in ("--set", text)]
+    words = [*options, *(word for text in sets for word in ("--set", text))]
     done = simworld("run", "study.yaml", "--display", "none", "--out", out, *words, cwd=here)
     assert done.returncode in {0, 1}, done.stderr
     return open_run(max((here / out).iterdir()))
@@ -74,6 +75,18 @@ def test_where_nobody_answered_in_time_nobody_does_on_tape(study):
     assert taped.table("asks")["source"].tolist() == ["tape"] * 4 + ["fallback"] * 2 + ["tape"] * 2
     assert set(taped.table("faults")["kind"]) == {"timeout"}
     assert replay_run(taped.path).identical
+
+
+def test_a_tape_answers_workers_on_a_cluster_as_it_does_here(study):
+    here = study(SCRIPT)
+    first = run_with(here, "episodes=3")
+    tape = ("episodes=3", f"people.default={{kind: tape, run: {first.path}}}")
+    taped, far = run_with(here, *tape, out="near"), run_with(here, *tape, out="far", options=("--address", "local"))
+    assert len(doings(first)) == 24
+    assert doings(far) == doings(taped) == doings(first)
+    assert far.table("asks").equals(taped.table("asks"))
+    assert set(far.table("asks")["source"]) == {"tape", "fallback"}
+    assert replay_run(far.path).identical
 
 
 def test_what_is_not_on_tape_is_stood_in_for_and_flagged_or_fails_its_episode(study):

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from annotated_types import Ge, Gt
 
+from simworld.files import located
 from simworld.kernel import Chance, Field
 from simworld.spaces import Adam, Groups, Grpo, Learner, Lesson, School, gradient, probabilities
 from simworld_agents.caseworker import CUES, FloatArray, stage_of
@@ -38,6 +39,7 @@ class HilaLearner(Learner):
         Field("defer", meaning="probability of asking"),
     )
     needs_torch: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("start",)
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class HilaLearner(Learner):
         how: Grpo | None = None,
         rate: Annotated[float, Gt(0)] = 0.05,
         updates: Annotated[int, Ge(0)] = 20,
+        start: str = "",
     ) -> None:
         """How to train.
 
@@ -58,18 +61,23 @@ class HilaLearner(Learner):
             how: Advantages, clip, and weights of divergence and entropy.
             rate: Step size of Adam.
             updates: Gradient steps in each iteration; each sees all decisions of an episode.
+            start: A policy to begin with, a file; by default one to which all moves are alike.
+
+        Raises:
+            ValueError: There is no such file, or it holds something else.
         """
         self._loop, self._group, self._draws, self._how = loop, group, draws, how or Grpo()
         self._rate, self._updates = rate, updates
+        self._initial = (DeferencePolicy.load(located(start)) if start else DeferencePolicy()).weights
 
     def begin(self, school: School) -> None:
-        """Begin with a policy to which all moves are alike."""
+        """Begin with the policy that there is at first."""
         if set(school.roles) != {"member"}:
             raise ValueError(f"learners: found {', '.join(school.roles)}; accepted by hila: member")
         if stage_of(school.roles["member"]).classes < 2:
             raise ValueError("the world's cases are in words; accepted by hila: source: stage")
         self._school, self._chance = school, Chance(school.seed)
-        self._weights, self._adam, self._iterations = np.zeros(len(CUES)), Adam(len(CUES)), 0
+        self._weights, self._adam, self._iterations = self._initial.copy(), Adam(len(CUES)), 0
         topics = stage_of(school.roles["member"]).topics
         self._replies = np.zeros((topics, 2))
         self._requests = np.zeros(2)
@@ -146,7 +154,7 @@ class HilaLearner(Learner):
 
     def _learn(self, groups: Groups) -> None:
         """Steps of Adam."""
-        old, initial = self._weights.copy(), np.zeros(len(CUES))
+        old, initial = self._weights.copy(), self._initial
         for _ in range(self._updates):
             slope, _ = gradient(self._weights, groups, self._how, initial, old)
             self._weights = self._adam.step(self._weights, slope, self._rate)

@@ -28,6 +28,8 @@ class Hila(SolvingMember):
     """The policy, a file that ``simworld train`` has made with ``algo: hila``; by default all moves are alike to it."""
     greedy: bool = True
     """Do what the policy finds best; else draw from what it gives, as in training and in the paper."""
+    shift: float = 0.0
+    """Added to the score of asking: goes through the curve of accuracy over coverage."""
     learns: Learns = "never"
     """From which of the expert's answers its solver learns on: never, all (with the training set), latest (alone)."""
     every: Annotated[int, Gt(0)] = 4
@@ -47,7 +49,8 @@ class Hila(SolvingMember):
     def __post_init__(self) -> None:
         """Load the policy. Raises ValueError: there is no such file, or it holds something else."""
         super().__post_init__()
-        self._follows = DeferencePolicy.load(located(self.checkpoint)) if self.checkpoint else DeferencePolicy()
+        policy = DeferencePolicy.load(located(self.checkpoint)) if self.checkpoint else DeferencePolicy()
+        self._follows = policy.leaning(self.shift)
         self._told, self._asked = Demonstrations(), _Asked()
         self._heads: dict[int, FloatArray] = {}
 

@@ -40,6 +40,12 @@ class DeferencePolicy(Policy, Trained):
         found: FloatArray = np.einsum("nmc,c->nm", candidates.cues, self.weights)
         return found
 
+    def leaning(self, shift: float) -> DeferencePolicy:
+        """The same, with so much more for asking."""
+        weights = self.weights.copy()
+        weights[CUES.index("defer")] += shift
+        return replace(self, weights=weights)
+
     def mind(self) -> Hila:
         """A member that does what it finds best, and learns on as in its training."""
         from simworld_agents.hila._member import Hila  # noqa: PLC0415

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,13 +18,16 @@ _SHARE = "share of decisions, which members make in every round but the first"
 MEASURES = (
     Field("accuracy", meaning="share of cases in which the answer of most is right; ties are broken by lot"),
     Field("net_utility", meaning="accuracy, less the costs of a decision on average"),
+    Field("accuracy_lately", meaning="of the last cases of all teams, as many as the world's window, or a few more"),
     Field("accuracy_alone", meaning="share of first answers, given alone, that are right"),
+    Field("gain", meaning="accuracy less accuracy_alone: what the team has of being one, and of its expert"),
     Field("accuracy_member", meaning="share of last answers that are right"),
     Field("accuracy_known", meaning="accuracy on topics that training covers; nan without such cases"),
     Field("accuracy_unseen", meaning="accuracy on topics that it does not cover; nan without such cases"),
     Field("eval_rate", meaning=f"taking over a peer's answer: {_SHARE}"),
     Field("create_rate", meaning=f"answering anew: {_SHARE}"),
     Field("deferral_rate", meaning=f"asking the expert: {_SHARE}"),
+    Field("deferral_rate_lately", meaning="the same, since the last cases began, as many as the world's window"),
     Field("stay_rate", meaning=f"leaving the answer as it is: {_SHARE}"),
     Field("coverage", meaning="share of cases in which nobody asked the expert"),
     Field("expert_calls", meaning="decisions to ask the expert, per case"),
@@ -43,6 +47,8 @@ class Tally:
 
     known: int
     """How many topics, the first ones, training covers."""
+    window: int
+    """How many of the last cases the measures called lately are about, at least, once there are as many."""
     kinds: IntArray = field(default_factory=lambda: np.zeros(len(KINDS), dtype=np.int64))
     """Decisions of each kind."""
     paid: float = 0.0
@@ -65,6 +71,8 @@ class Tally:
     """Ticks until they answered, all together."""
     bins: FloatArray = field(default_factory=lambda: np.zeros((BINS, 3)))
     """First answers by confidence: how many, sum of confidences, how many right."""
+    before: deque[IntArray] = field(default_factory=lambda: deque([np.zeros(4, dtype=np.int64)]))
+    """Cases, right ones, decisions, and those to ask, as they stood: the first is as old as the window."""
 
     def answered_alone(self, right: BoolArray, confidence: FloatArray) -> None:
         """First answers, and how sure their givers were (nan: who knows)."""
@@ -102,17 +110,21 @@ class Tally:
         asked = int(self.kinds[DEFER])
         count, sure, correct = self.bins.T
         told = count > 0
+        lately = self._since(np.array([cases, right, self.kinds.sum(), asked]))
         gaps = np.abs(sure[told] - correct[told]).sum()
         return {
             "accuracy": accuracy,
             "net_utility": accuracy - self.paid / decisions,
+            "accuracy_lately": _share(lately[1], lately[0]),
             "accuracy_alone": _share(*self.alone.tolist()),
+            "gain": accuracy - _share(*self.alone.tolist()),
             "accuracy_member": _share(*self.last.tolist()),
             "accuracy_known": _share(*self.cases[1].tolist()),
             "accuracy_unseen": _share(*self.cases[0].tolist()),
             "eval_rate": float(kinds[EVAL]),
             "create_rate": float(kinds[CREATE]),
             "deferral_rate": float(kinds[DEFER]),
+            "deferral_rate_lately": lately[3] / max(lately[2], 1),
             "stay_rate": float(kinds[STAY]),
             "coverage": _share(self.kept, cases),
             "expert_calls": _share(asked, cases),
@@ -123,6 +135,14 @@ class Tally:
             "calibration_error": _share(float(gaps), float(count.sum())),
             "cases": float(cases),
         }
+
+    def _since(self, now: IntArray) -> list[int]:
+        """What came since the window began, which is moved on."""
+        self.before.append(now)
+        while len(self.before) > 2 and now[0] - self.before[1][0] >= self.window:
+            self.before.popleft()
+        found: list[int] = (now - self.before[0]).tolist()
+        return found
 
 
 def _share(part: float, whole: float) -> float:

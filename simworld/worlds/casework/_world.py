@@ -68,6 +68,8 @@ class Casework(World):
         default_factory=lambda: {"chain_sum": {}, "leg_counting": {}, "syllogism": {}}
     )
     """Reasoning tasks, each with its settings; each is a topic."""
+    window: Annotated[int, Gt(0)] = 100
+    """How many of the last cases, of all teams together, the measures called ..._lately are about."""
     file: str = ""
     """A CSV with the columns question and answer, and if it likes topic."""
 
@@ -121,7 +123,7 @@ class Casework(World):
         self._same, self._decided, self._waits, self._here = (np.zeros(shape, dtype=np.bool_) for _ in range(4))
         self._kind, self._reply_to = np.full(shape, CREATE), blank(shape, texts)
         known = self._form.topics if texts else self.stage.known
-        self._tally = Tally(known)
+        self._tally = Tally(known, self.window)
         here = self._members_in(turn, teams)
         self._here.reshape(-1)[here] = True
         experts = turn.seats("expert")

@@ -239,6 +239,16 @@ def test_nobody_is_asked_from_the_case_on_that_one_is_alone():
     assert {case for case, move in moves if move == 4} == {0, 1, 2}
 
 
+def test_shifting_the_score_of_asking_goes_from_never_to_always(tmp_path):
+    DeferencePolicy().save(tmp_path / "policy.npz")
+    rates = [
+        last(society(Hila(checkpoint=str(tmp_path / "policy.npz"), greedy=False, shift=shift)))["deferral_rate"]
+        for shift in (-50.0, -1.0, 0.0, 1.0, 50.0)
+    ]
+    assert rates == sorted(rates)
+    assert (rates[0], rates[2], rates[4]) == (0.0, pytest.approx(0.25, abs=0.06), 1.0)
+
+
 def test_who_learns_behaves_alike_until_it_has_learned():
     one, other = (society(asking(learns=learns, every=4)).heard.rows for learns in ("never", "all"))
     until = [row["done"] for row in one if row["role"] == "member" and row["seen"]["case"] < 4]
@@ -356,6 +366,27 @@ def test_a_clip_against_the_initial_policy_holds_it_near(tmp_path):
         iterated(learner, 3)
         moved[clip] = np.abs(learner.policies()["member"].weights).max()
     assert moved["initial"] < 0.5 * moved["none"]
+
+
+def test_a_training_may_begin_with_a_policy_and_is_held_near_it(tmp_path):
+    first = HilaLearner()
+    first.begin(school(tmp_path))
+    iterated(first, 3)
+    first.policies()["member"].save(tmp_path / "policy.npz")
+    second = HilaLearner(start=str(tmp_path / "policy.npz"), how=Grpo(clip="initial", kl=0.0))
+    second.begin(school(tmp_path))
+    begun = second.policies()["member"].weights
+    assert (begun == first.policies()["member"].weights).all()
+    assert iterated(second, 1)[0]["regret"] < 0.6 * iterated(begun_anew(tmp_path), 1)[0]["regret"]
+    assert (second.policies()["member"].weights != begun).any()
+    with pytest.raises(ValueError, match=r"none\.npz"):
+        HilaLearner(start="none.npz")
+
+
+def begun_anew(tmp_path):
+    learner = HilaLearner()
+    learner.begin(school(tmp_path))
+    return learner
 
 
 def test_what_it_cannot_learn_it_says(tmp_path):

@@ -394,6 +394,23 @@ def test_calibration_by_hand():
     assert said["deferral_rate"] == 0.0
 
 
+def test_lately_is_about_the_last_cases_alone():
+    """Two teams who copy for ten cases and then ask: with a window of eight cases nothing is left of the time before."""
+
+    class Late(Cohort):
+        def act(self, seen, seats):
+            move = np.where(seen["case"] < 10, (seen["place"] + 1) % 3, 4)
+            return {"move": move, "answer": np.zeros(len(move), np.int64), "confidence": np.full(len(move), np.nan)}
+
+    samples = [said for _, said in played(Casework(cases=20, window=8), Late(), members=6, experts=2).heard.samples]
+    at = {said["cases"]: (said["deferral_rate"], said["deferral_rate_lately"]) for said in samples}
+    assert at[20.0] == (0.0, 0.0)
+    assert at[24.0] == (pytest.approx(4 / 24), pytest.approx(4 / 8))
+    assert at[40.0] == (0.5, 1.0)
+    assert samples[-1]["accuracy_lately"] == 1.0  # an expert who is always right
+    assert samples[-1]["gain"] == pytest.approx(samples[-1]["accuracy"] - samples[-1]["accuracy_alone"])
+
+
 def test_unseen_topics_are_told_from_known_ones():
     said = last(teams("always_create", 200, seed=2, cases=10))
     assert said["accuracy_known"] > 0.75
