@@ -69,12 +69,14 @@ study: .venv/dev
 	$(BIN)/simworld run scenarios/deferral/hila_probes.yaml --jobs 2
 	$(BIN)/simworld run scenarios/deferral/shift.yaml --jobs 2
 	$(BIN)/simworld run scenarios/deferral/coverage.yaml --jobs 2
+	$(BIN)/simworld run scenarios/deferral/operator.yaml --jobs 2
 
 models: .venv/dev
 	$(PIP) --editable '.[dev,train]'
 	$(BIN)/python -m benchmarks.studies.sacson
 	$(BIN)/python -m benchmarks.studies.deferring
 	$(BIN)/python -m benchmarks.studies.hila
+	$(BIN)/python -m benchmarks.studies.operator
 
 bench: .venv/dev
 	$(PIP) --editable '.[dev,peers]'

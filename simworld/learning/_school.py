@@ -10,7 +10,7 @@ from simworld.kernel import Cohort, Intervention, Role, Silent
 from simworld.learning._rllib import APART, Rllib, check_algorithm, settings_of
 from simworld.learning._stage import Part, Stage
 from simworld.scenario import Found, Scenario, TrainBlock, build, find, learner_kind
-from simworld.spaces import Learner, School, require_torch
+from simworld.spaces import Learner, School, Watch, require_torch
 
 
 class Classroom(School):
@@ -21,10 +21,15 @@ class Classroom(School):
         self.hidden, self.activation = tuple(block.hidden), block.activation
 
     def play(
-        self, minds: Mapping[str, Cohort], number: int, notes: Silent, changes: Sequence[Intervention] = ()
+        self,
+        minds: Mapping[str, Cohort],
+        number: int,
+        notes: Silent,
+        changes: Sequence[Intervention] = (),
+        watch: Watch | None = None,
     ) -> None:
         """Play one episode. Raises ValueError: there is no such number."""
-        self._part.played(minds, self.episode_seed(number), notes, changes)
+        self._part.played(minds, self.episode_seed(number), notes, changes, watch)
 
     def episode_seed(self, number: int) -> int:
         """Apart from those of evaluations and of other trainings. Raises ValueError: there is no such number."""

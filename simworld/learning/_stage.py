@@ -28,6 +28,7 @@ from simworld.kernel import (
     World,
 )
 from simworld.scenario import Cell, Scenario
+from simworld.spaces import Watch
 
 
 class Part:
@@ -89,6 +90,7 @@ class Part:
         seed: int,
         notes: Silent | None = None,
         changes: Sequence[Intervention] = (),
+        watch: Watch | None = None,
     ) -> Stage:
         """An episode in which these minds decide for the learners' seats, by role, at its end.
 
@@ -97,6 +99,7 @@ class Part:
             seed: Of the episode.
             notes: Takes note of what is seen and done.
             changes: Interventions besides the scenario's own.
+            watch: Looks at the society in the middle of it.
         """
         world, seating, own = self.society()
         for role, place in self.outer:
@@ -104,7 +107,7 @@ class Part:
             groups[place] = Group(minds[role], groups[place].count, "policy")
             seating[role] = groups
         every = sorted([*own, *changes], key=lambda change: change.at)
-        stage = Stage(self)
+        stage = Stage(self, watch)
         stage.play(Kernel(world, seating, seed, self.cell.horizon), every, seed, notes)
         return stage
 
@@ -162,8 +165,9 @@ class _Ear(Silent):
 class Stage:
     """One episode after the other, each run from one moment of the learners to their next."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, watch: Watch | None = None) -> None:
         self.part = part
+        self._watch, self._look = watch, 0
         self.kernel: Kernel
         self.ear: _Ear
         self.moment: Moment | None = None
@@ -251,12 +255,19 @@ class Stage:
     def _next(self) -> Moment | None:
         kernel, finish, stops = self.kernel, self.kernel.finish, self._stops
         while True:
-            stop = stops.following(kernel)
-            moment = kernel.begin(stop)
+            stop = until = stops.following(kernel)
+            if self._watch is not None and self._look < kernel.horizon:
+                until = self._look if stop is None else min(stop, self._look)
+            moment = kernel.begin(until)
             if moment is None:
-                if stop is None or kernel.closed:
+                if until is None or kernel.closed:
                     return None
-                stops.at(kernel, stop)
+                if until == stop:
+                    stops.at(kernel, until)
+                if self._watch is not None and until == self._look:
+                    # After what is changed at this tick: who looks sees the society as it goes on.
+                    self._look += self._watch.every
+                    self._watch.look(kernel, until)
             elif moment.outer:
                 return moment
             else:

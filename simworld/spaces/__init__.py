@@ -8,24 +8,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from simworld.lazy import lazily
-from simworld.spaces._learner import Learner, Lesson, School, require_torch
+from simworld.spaces._learner import Learner, Lesson, School, Watch, require_torch
 from simworld.spaces._network import Activation, Layer, Network, NetworkMind, dense
 from simworld.spaces._trained import Trained, kept_in
 from simworld.spaces._vector import ActionVector, ObservationVector
 
 if TYPE_CHECKING:
     from simworld.spaces._foreign import Foreign, foreign
-    from simworld.spaces._grpo import Groups, Grpo, gradient, group_advantages, probabilities
+    from simworld.spaces._grpo import Adam, Groups, Grpo, gradient, group_advantages, probabilities
     from simworld.spaces._native import RoleSpaces, VectorSpaces
 
 # Loaded on first use: gymnasium is needed by learners and by hosts of its environments only, scipy by who learns.
-_GRPO = ("Groups", "Grpo", "gradient", "group_advantages", "probabilities")
+_GRPO = ("Adam", "Groups", "Grpo", "gradient", "group_advantages", "probabilities")
 _MODULES = {"Foreign": "_foreign", "foreign": "_foreign", "RoleSpaces": "_native", "VectorSpaces": "_native"}
 _MODULES |= dict.fromkeys(_GRPO, "_grpo")
 
 __all__ = [
     "ActionVector",
     "Activation",
+    "Adam",
     "Foreign",
     "Groups",
     "Grpo",
@@ -39,6 +40,7 @@ __all__ = [
     "School",
     "Trained",
     "VectorSpaces",
+    "Watch",
     "dense",
     "foreign",
     "gradient",

@@ -24,6 +24,8 @@ Flags: TypeAlias = npt.NDArray[np.bool_]
 
 _FLOOR = 1e-6
 """Added to a standard deviation, as in HILA's code."""
+_FAST, _SLOW, _TINY = 0.9, 0.999, 1e-8
+"""Of Adam."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +136,23 @@ def gradient(
     total = loss + how.kl * apart - how.entropy * disorder
     found: Numbers = np.einsum("gk,gkd->d", on_scores, cues) / len(cues)
     return found, float(total.mean())
+
+
+class Adam:
+    """Steps down a slope whose size in each direction is learned from the slopes so far (Kingma and Ba 2015)."""
+
+    def __init__(self, size: int) -> None:
+        self.moments = np.zeros((2, size))
+        """Running means of slopes and of their squares, shape (2, d)."""
+        self.steps = 0
+        """How many there were."""
+
+    def step(self, weights: Numbers, slope: Numbers, rate: float) -> Numbers:
+        """The weights after one more step, shape (d,)."""
+        self.steps += 1
+        self.moments[0] = _FAST * self.moments[0] + (1.0 - _FAST) * slope
+        self.moments[1] = _SLOW * self.moments[1] + (1.0 - _SLOW) * slope**2
+        first = self.moments[0] / (1.0 - _FAST**self.steps)
+        second = self.moments[1] / (1.0 - _SLOW**self.steps)
+        found: Numbers = weights - rate * first / (np.sqrt(second) + _TINY)
+        return found

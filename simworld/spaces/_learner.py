@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
 from simworld.errors import RunError
-from simworld.kernel import Cohort, Field, Intervention, Role, Silent
+from simworld.kernel import Cohort, Field, Intervention, Kernel, Role, Silent
 from simworld.spaces._network import Activation
 from simworld.spaces._trained import Trained
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Looks at the society itself from time to time: what would be can then be run in branches of it."""
+
+    every: int
+    """Ticks from one look to the next; the first is at tick 0."""
+    look: Callable[[Kernel, int], None]
+    """Is shown the society and the tick, before anything of it has happened; it may branch it, and changes nothing."""
 
 
 class School(ABC):
@@ -31,7 +41,12 @@ class School(ABC):
 
     @abstractmethod
     def play(
-        self, minds: Mapping[str, Cohort], number: int, notes: Silent, changes: Sequence[Intervention] = ()
+        self,
+        minds: Mapping[str, Cohort],
+        number: int,
+        notes: Silent,
+        changes: Sequence[Intervention] = (),
+        watch: Watch | None = None,
     ) -> None:
         """Play one episode.
 
@@ -40,6 +55,7 @@ class School(ABC):
             number: Which episode: the same number is the same chance. No evaluation has it, nor another training.
             notes: Takes note of what is seen, done and earned.
             changes: What is changed in the middle of it, besides the scenario's own interventions.
+            watch: Looks at the society in the middle of it.
         """
 
     @abstractmethod

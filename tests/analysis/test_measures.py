@@ -26,6 +26,7 @@ from simworld_analysis.measures import (
     find_measure,
     forgiveness,
     free_energy,
+    gap_between,
     gini_of,
     hours_worked,
     long_run_payoff,
@@ -404,6 +405,19 @@ def test_how_much_a_column_varies_and_when_it_gets_somewhere(hand, decided):
     assert ticks_until(run, "player", "act.x", 0.95, until=99)["value"].tolist() == [5.0]  # it ends before
     with pytest.raises(NotApplicableError, match="there are no decisions from tick 9 on"):
         ticks_until(run, "player", "act.x", 0.85, since=9)
+
+
+def test_by_how_much_a_column_is_greater_where_another_is_true(hand, decided):
+    nan = float("nan")
+    table = decided(
+        [0] * 5 + [1] * 2,
+        [*range(5), 0, 1],
+        mind_risk=[0.1, 0.5, 0.7, nan, 0.3, 1.0, 2.0],
+        act_ask=[0.0, 1, 1, 1, 0, 0, 0],
+    )
+    found = gap_between(hand(decisions_player=table), "player", "mind.risk", "act.ask")
+    assert found["agent"].tolist() == [0]  # the other one never asks
+    assert found["value"].tolist() == pytest.approx([0.4])
 
 
 def test_texts_are_not_added_up(hand, decided):

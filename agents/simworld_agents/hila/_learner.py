@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt
 
 from simworld.files import located
 from simworld.kernel import Chance, Field
-from simworld.spaces import Groups, Grpo, Learner, Lesson, School, gradient, probabilities
+from simworld.spaces import Adam, Groups, Grpo, Learner, Lesson, School, gradient, probabilities
 from simworld_agents.caseworker import CUES, FloatArray, rounds_of, stage_of
 from simworld_agents.hila._groups import Group, Met, groups_of, regret, values_of
 from simworld_agents.hila._policy import DeferencePolicy, Learns
@@ -19,8 +19,6 @@ from simworld_agents.hila._watching import Decisions, Replies, Watched
 
 Loop = Literal["staged", "joint"]
 """Solvers stay as they are while the policy is trained, or learn on from what experts say (equation 8)."""
-_FAST, _SLOW, _TINY = 0.9, 0.999, 1e-8
-"""Of Adam."""
 
 
 class HilaLearner(Learner):
@@ -84,8 +82,7 @@ class HilaLearner(Learner):
         if not rounds_of(school.roles["member"]):
             raise ValueError("world.rounds: found 0; accepted by hila: at least 1")
         self._school, self._chance = school, Chance(school.seed)
-        self._weights, self._moments = self._initial.copy(), np.zeros((2, len(CUES)))
-        self._steps, self._iterations = 0, 0
+        self._weights, self._adam, self._iterations = self._initial.copy(), Adam(len(CUES)), 0
         topics = stage_of(school.roles["member"]).topics
         self._replies = np.zeros((topics, 2))
         self._requests = np.zeros(2)
@@ -121,12 +118,12 @@ class HilaLearner(Learner):
     def save(self, folder: Path) -> None:
         """All numbers."""
         folder.mkdir()
-        counts = np.array([self._steps, self._iterations])
+        counts = np.array([self._adam.steps, self._iterations])
         with (folder / "hila.npz").open("wb") as file:
             np.savez(
                 file,
                 weights=self._weights,
-                moments=self._moments,
+                moments=self._adam.moments,
                 counts=counts,
                 replies=self._replies,
                 requests=self._requests,
@@ -135,9 +132,9 @@ class HilaLearner(Learner):
     def restore(self, folder: Path) -> None:
         """All numbers."""
         with np.load(folder / "hila.npz", allow_pickle=False) as found:
-            self._weights, self._moments = found["weights"], found["moments"]
+            self._weights, self._adam.moments = found["weights"], found["moments"]
             self._replies, self._requests = found["replies"], found["requests"]
-            self._steps, self._iterations = (int(count) for count in found["counts"])
+            self._adam.steps, self._iterations = (int(count) for count in found["counts"])
 
     def _hear(self, notes: Replies, made: Decisions, seed: int) -> None:
         """Count what experts said: right ones and all by topic, refusals and all."""
@@ -165,9 +162,4 @@ class HilaLearner(Learner):
         old, initial = self._weights.copy(), self._initial
         for _ in range(self._updates):
             slope, _ = gradient(self._weights, groups, self._how, initial, old)
-            self._steps += 1
-            self._moments[0] = _FAST * self._moments[0] + (1.0 - _FAST) * slope
-            self._moments[1] = _SLOW * self._moments[1] + (1.0 - _SLOW) * slope**2
-            first = self._moments[0] / (1.0 - _FAST**self._steps)
-            second = self._moments[1] / (1.0 - _SLOW**self._steps)
-            self._weights = self._weights - self._rate * first / (np.sqrt(second) + _TINY)
+            self._weights = self._adam.step(self._weights, slope, self._rate)

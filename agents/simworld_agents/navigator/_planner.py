@@ -80,6 +80,8 @@ class Planner(Cohort):
         self._people: list[FloatArray] = []
         self._robots: list[FloatArray] = []
         """What was seen in the last ticks, the latest first."""
+        self._tick = -1
+        """When that was seen last."""
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
@@ -87,20 +89,35 @@ class Planner(Cohort):
 
     def act(self, seen: Mapping[str, Array], seats: Seats) -> Mapping[str, Array]:
         """The best move of each."""
-        self._people = [seen["people"][:, :2], *self._people][:_PAST]
-        self._robots = [seen["robots"][:, :2], *self._robots][:_PAST]
-        fields = {f.name: f for f in seats.role.act}
-        done = {name: np.empty((len(seats.members), *field.sizes)) for name, field in fields.items()}
-        shown = {field.name: np.empty(len(seats.members)) for field in self.mind}
-        for place in range(len(seats.members)):
+        self._notice(seen, seats.tick)
+        robots = seen.get("robot", seats.members)  # an operator drives one; a robot drives itself
+        done, shown = self._planned(seen, robots, seats.role)
+        seats.show(**shown)
+        return done
+
+    def _planned(
+        self, seen: Mapping[str, Array], robots: Members, role: Role
+    ) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The best move of each of these robots, and what is expected of it."""
+        fields = {f.name: f for f in role.act if f.default is None}
+        done = {name: np.empty((len(robots), *field.sizes)) for name, field in fields.items()}
+        shown = {field.name: np.empty(len(robots)) for field in Planner.mind}
+        for place in range(len(robots)):
             moves, plans = self._moves(seen, place, fields)
-            best, expected = self._best(seen, place, plans, seats.members)
+            best, expected = self._best(seen, place, plans, robots)
             for name, values in moves.items():
                 done[name][place] = values[best]
             for name, value in expected.items():
                 shown[name][place] = value
-        seats.show(**shown)
-        return done
+        return done, shown
+
+    def _notice(self, seen: Mapping[str, Array], tick: int) -> None:
+        """Take note of where everybody is; what was seen before a gap is not what was seen in the last ticks."""
+        if tick != self._tick + 1:
+            self._people, self._robots = [], []
+        self._people = [seen["people"][:, :2], *self._people][:_PAST]
+        self._robots = [seen["robots"][:, :2], *self._robots][:_PAST]
+        self._tick = tick
 
     def _moves(
         self, seen: Mapping[str, Array], place: int, fields: Mapping[str, Field]
@@ -143,7 +160,7 @@ class Planner(Cohort):
         reach = radius + people[:, 4]
         straight = ConstantVelocity().paths(scenery, None, ticks)
         total = total + _COLLISION * self._too_near(plans, straight, reach, seen, radius)
-        expected = dict.fromkeys((f.name for f in self.mind), 0.0)
+        expected = dict.fromkeys((f.name for f in Planner.mind), 0.0)
         if not len(people):
             return int(np.argmin(total)), expected
         weights = {"personal_space": self.costs.personal_space, "perturbation": self.costs.perturbation}

@@ -50,7 +50,7 @@ class View:
 
     @staticmethod
     def of(seen: Mapping[str, Array], seats: Seats) -> View:
-        """From an observation of a pedestrian or of a robot."""
+        """From an observation of a pedestrian, of a robot, or of an operator, who is where its robot is."""
         people, robots = seen["people"], seen["robots"]
         on_foot = seats.role.name == "pedestrian"
         n = len(seats.members)
@@ -61,7 +61,7 @@ class View:
             (seen["aim"] == seen["goal"]).all(axis=1),
             seen["speed"],
             seen["radius"],
-            seats.members if on_foot else seats.members + len(people),
+            seats.members if on_foot else seen.get("robot", seats.members) + len(people),
             np.concatenate([people, robots]),
             len(people),
             seen["reacts"] if on_foot else np.ones(n, dtype=np.bool_),
@@ -149,7 +149,7 @@ class View:
 
 def check_moves(role: Role) -> None:
     """Raise ValueError unless the role moves by velocity, or as a unicycle."""
-    does = {f.name for f in role.act}
+    does = {f.name for f in role.act if f.default is None}
     if does not in ({"velocity"}, {"forward", "turn"}):
         raise ValueError(f"the role {role.name!r} does {sorted(does)}; accepted: velocity, or forward and turn")
 

@@ -50,6 +50,7 @@ from simworld_analysis.measures._strategies import (
 )
 from simworld_analysis.measures._stretches import (
     free_energy,
+    gap_between,
     mean_between,
     ticks_until,
     total_payoff,
@@ -76,6 +77,7 @@ __all__ = [
     "find_measure",
     "forgiveness",
     "free_energy",
+    "gap_between",
     "gini_of",
     "hours_worked",
     "lacking_option",

@@ -39,6 +39,19 @@ def mean_between(
     return frame.groupby(_WHO)[column].mean().rename("value").reset_index()
 
 
+@measure("individual", "", {"decisions.{role}": ("{column}", "{where}")})
+def gap_between(run: Run, role: str, column: str, where: str, since: int = 0, until: int | None = None) -> pd.DataFrame:
+    """By how much a column's mean is greater over decisions in which another column is not 0 than over the others.
+
+    Decisions in which one of the two has no number do not count; an agent without decisions of both sorts has no row.
+    One row for each agent of each episode; from tick ``since`` to before ``until``.
+    """
+    frame = _between(_numbers(run, role, column, where), None, since, until).dropna(subset=[column, where])
+    means = frame.groupby([*_WHO, frame[where] != 0])[column].mean().unstack()
+    both = means.reindex(columns=[False, True]).dropna()
+    return (both[True] - both[False]).rename("value").reset_index()
+
+
 @measure("individual", "", {"decisions.{role}": ("{column}",)})
 def variance_between(
     run: Run, role: str, column: str, agent: int | None = None, since: int = 0, until: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from simworld.worlds.plaza._bodies import approach, driven, from_walls, length, time_to_contact, turned, wrapped
+from simworld.worlds.plaza._operated import OperatedPlaza
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import BODY, FASTEST, MANNERS, Body
 from simworld.worlds.plaza._scenes import BoolArray, FloatArray, IntArray, Scene, SceneName, Ways
@@ -17,6 +18,7 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "Manner",
+    "OperatedPlaza",
     "Plaza",
     "Rewards",
     "Scene",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from simworld.worlds.plaza._scenes import FloatArray
+from simworld.worlds.plaza._scenes import BoolArray, FloatArray
 
 _STRAIGHT = 1e-9
 """Below so many radians per second a path is a straight line."""
@@ -102,3 +102,43 @@ def time_to_contact(way: FloatArray, closing: FloatArray, reach: FloatArray) -> 
     hits = (inside >= 0.0) & (b < 0.0) & (a > 0.0)
     when = (-b - np.sqrt(np.where(hits, inside, 0.0))) / np.where(hits, a, 1.0)
     return np.where(c <= 0.0, 0.0, np.where(hits, when, np.inf))
+
+
+def contacts(
+    before: FloatArray,
+    velocity: FloatArray,
+    people: tuple[FloatArray, FloatArray],
+    walls: FloatArray,
+    radius: float,
+    dt: float,
+) -> tuple[BoolArray, FloatArray]:
+    """Whom robots touch in a tick.
+
+    Args:
+        before: Where each was, in m, shape (n, 2).
+        velocity: How it moves over the tick, in m/s, shape (n, 2).
+        people: Where people were, and how they moved before, shape (p, 2) each.
+        walls: Shape (w, 4).
+        radius: Of all bodies, in m.
+        dt: Length of the tick, in s.
+
+    Returns:
+        Whether each touches a person, a wall, a robot, shape (n, 3); and how near a person's surface comes, in m, inf
+        where there is nobody.
+    """
+    touched = np.zeros((len(before), 3), dtype=np.bool_)
+    nearest = np.full(len(before), np.inf)
+    reach = 2.0 * radius
+    if len(people[0]):
+        moved = (people[1] - velocity[:, None]) * dt
+        nearest = (approach(people[0] - before[:, None], moved) - reach).min(axis=1)
+        touched[:, 0] = nearest < 0.0
+    if len(walls):
+        ends, _ = from_walls(before + velocity * dt, walls)
+        touched[:, 1] = length(ends).min(axis=1) < radius
+    if len(before) > 1:
+        moved = (velocity - velocity[:, None]) * dt
+        gaps = approach(before - before[:, None], moved) - reach
+        np.fill_diagonal(gaps, np.inf)
+        touched[:, 2] = (gaps < 0.0).any(axis=1)
+    return touched, nearest

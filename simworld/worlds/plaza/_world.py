@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
-from simworld.worlds.plaza._bodies import approach, capped, driven, from_walls, length, time_to_contact, turned
+from simworld.worlds.plaza._bodies import capped, contacts, driven, length, time_to_contact, turned
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
 from simworld.worlds.plaza._scenes import TRIES, FloatArray, IntArray, Scene, SceneName, Ways, crowdnav, settled
@@ -262,7 +262,7 @@ class Plaza(World):
         if len(robots):
             self._count(robots)
             self._delay(people)
-            turn.emit(**self._tally.numbers())
+            turn.emit(**self._numbers())
             robots = self._robots_out(robots, turn)
             if not len(robots):
                 turn.end(truncated=bool((self._tally.state == TIMED_OUT).any()))
@@ -286,7 +286,8 @@ class Plaza(World):
         before = self._robot_position[robots]
         velocity = self._steer(moment, robots)
         after = before + velocity * self.dt
-        touched, nearest = self._contacts(before, velocity, robots)
+        people = self._position[self._here], self._velocity[self._here]
+        touched, nearest = contacts(before, velocity, people, self._walls, self.radius, self.dt)
         late = self.time_limit is not None and turn.tick * self.dt > self.time_limit - 1e-9
         if late:
             touched[:] = False
@@ -306,41 +307,31 @@ class Plaza(World):
 
     def _steer(self, moment: Moment, robots: Members) -> FloatArray:
         """The velocities of these robots over the tick, and their new headings; who has not decided stands."""
-        velocity, acts = np.zeros((len(robots), 2)), moment.acts.get("robot")
-        if acts is None:
+        velocity, (who, moves) = np.zeros((len(robots), 2)), self._moves(moment, robots)
+        if not len(who):
             return velocity
-        self._decided[acts.members] = True
-        place = np.searchsorted(robots, acts.members)
+        place = np.searchsorted(robots, who)
         if self.body == "unicycle":
-            way, heading = driven(self._heading[acts.members], acts["forward"], acts["turn"], self.dt)
+            way, heading = driven(self._heading[who], moves["forward"], moves["turn"], self.dt)
             velocity[place] = way / self.dt
-            self._heading[acts.members] = heading
+            self._heading[who] = heading
             return velocity
-        velocity[place] = capped(acts["velocity"], np.full(len(acts), self.robot_speed))
+        velocity[place] = capped(moves["velocity"], np.full(len(who), self.robot_speed))
         moving = length(velocity) > 0.0
         self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
         return velocity
 
-    def _contacts(self, before: FloatArray, velocity: FloatArray, robots: Members) -> tuple[Array, FloatArray]:
-        """Whom these robots touch in this tick: (n, 3) for person, wall, robot; and how near a person's surface is."""
-        touched = np.zeros((len(robots), 3), dtype=np.bool_)
-        nearest = np.full(len(robots), np.inf)
-        reach = 2.0 * self.radius
-        people = np.flatnonzero(self._here)
-        if len(people):
-            moved = (self._velocity[people] - velocity[:, None]) * self.dt
-            gaps = approach(self._position[people] - before[:, None], moved) - reach
-            nearest = gaps.min(axis=1)
-            touched[:, 0] = nearest < 0.0
-        if len(self._walls):
-            ends, _ = from_walls(before + velocity * self.dt, self._walls)
-            touched[:, 1] = length(ends).min(axis=1) < self.radius
-        if len(robots) > 1:
-            moved = (velocity - velocity[:, None]) * self.dt
-            gaps = approach(before - before[:, None], moved) - reach
-            np.fill_diagonal(gaps, np.inf)
-            touched[:, 2] = (gaps < 0.0).any(axis=1)
-        return touched, nearest
+    def _moves(self, moment: Moment, robots: Members) -> tuple[Members, Mapping[str, Array]]:  # noqa: ARG002
+        """Which of these robots move, and how."""
+        acts = moment.acts.get("robot")
+        if acts is None:
+            return np.zeros(0, dtype=np.int64), {}
+        self._decided[acts.members] = True
+        return acts.members, acts.done
+
+    def _numbers(self) -> dict[str, float]:
+        """All measures, as they stand."""
+        return self._tally.numbers()
 
     def _count(self, robots: Members) -> None:
         """Tell the tally how these robots moved, and how near people are now."""
