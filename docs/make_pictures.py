@@ -101,7 +101,7 @@ def the_reservoirs() -> None:
 
 
 def the_shift() -> None:
-    """The figure of docs/casework.md. A run that `make study` has left is read, not made again."""
+    """The figure of docs/studies/hila.md. A run that `make study` has left is read, not made again."""
     run, made = run_of("scenarios/deferral/shift.yaml")
     asks = run.plot.measure("deferral_rate_lately", ["taught", "untaught"])
     save_figure("casework_shift", asks, "How often teams ask, with and without learning from the answers", made)
