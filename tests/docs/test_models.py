@@ -25,7 +25,7 @@ def test_the_command_for_any_server_runs_as_it_stands(llama, tmp_path):
     command = command.replace("http://127.0.0.1:PORT/v1", llama).replace("NAME", "tiny")
     words = shlex.split(command)[1:]
     # smaller than the page's, and with answers that are nonsense: those of random weights
-    smaller = ["horizon=1", "roles.worker.count=4", "faults.most=1", "asking.limit=2"]
+    smaller = ["horizon=1", "roles.worker.count=4", "faults.most=1", "asking.limit=2", "models.default.max_tokens=32"]
     smaller += [
         f"arms.us_2024_llm_workers={{{TWO}}}",
         f"arms.llm_society={{{TWO}, roles.planner: {{kind: llm_planner}}}}",

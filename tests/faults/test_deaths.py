@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -43,6 +45,7 @@ class Looks(Agent):
         time.sleep(self.pause)
         if seat.tick == self.dies:
             if self.child and os.fork() == 0:
+                open(f"child-{os.getpid()}", "w").close()
                 time.sleep(60)
             os._exit(0)
         return {"look": 1.0}
@@ -61,9 +64,12 @@ COMMAND = [sys.executable, "-c", "from simworld.cli import main; main()", "run",
 def _status(folder, text, *more):
     (folder / "street.py").write_text(STREET)
     (folder / "arms.yaml").write_text(text)
-    done = subprocess.run([*COMMAND, *more], cwd=folder, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 1, done.stderr
-    rows = open_run(folder / json.loads(done.stdout.splitlines()[0])["run"]).table("episodes")
+    # Into files: the end of a pipe would be waited for until whatever holds it is gone, too.
+    out, err = folder / "out", folder / "err"
+    with out.open("w") as to, err.open("w") as other:
+        done = subprocess.run([*COMMAND, *more], cwd=folder, stdout=to, stderr=other, check=False, timeout=120)
+    assert done.returncode == 1, err.read_text()
+    rows = open_run(folder / json.loads(out.read_text().splitlines()[0])["run"]).table("episodes")
     return rows.groupby("arm", observed=True)["status"].unique().map(list).to_dict(), rows
 
 
@@ -77,6 +83,10 @@ def test_an_episode_beside_one_that_kills_its_workers_is_none_the_worse(tmp_path
 def test_a_dead_worker_is_noticed_though_a_child_of_it_holds_its_pipe(tmp_path):
     text = ARMS.replace("dies: 30", "dies: 30, roles.person.child: true")
     assert _status(tmp_path, text, "--jobs", "2")[0] == {"killer": ["failed"], "innocent": ["success"]}
+    children = [int(path.name.removeprefix("child-")) for path in tmp_path.glob("child-*")]
+    assert len(children) == 3
+    for child in children:
+        os.kill(child, signal.SIGKILL)  # it is still there
 
 
 def test_only_deaths_of_episodes_by_themselves_count(tmp_path):
