@@ -26,13 +26,16 @@ _LATEST = Path("latest")
 def human(run: Path, out: Path, host: str, port: int, participant: str | None) -> int:
     """Serve a page at which people answer what RUN asks them; "latest" waits for a run that is going on.
 
+    With --withdraw, "latest" is the newest run that asks people, and nothing is served.
+
     The address that is printed holds a token: whoever has it may take part, and nobody else. Ctrl-C closes the page,
     not the run.
     """
     from simworld.console import is_loopback, serve  # noqa: PLC0415
     from simworld.execution import withdraw  # noqa: PLC0415
 
-    run = _latest(out) if run == _LATEST and not run.exists() else run
+    if run == _LATEST and not run.exists():
+        run = _latest(out) if participant is None else _newest(out)
     if participant is not None:
         done = withdraw(run, participant)
         waits = "the answers are taken out as soon as the run has stopped or ended"
@@ -52,6 +55,17 @@ def human(run: Path, out: Path, host: str, port: int, participant: str | None) -
 
 def _taken_out(answers: int) -> str:
     return f"{answers} answer{' was' if answers == 1 else 's were'} taken out"
+
+
+def _newest(out: Path) -> Path:
+    """The newest run that asks people at a page, whether it goes on or not. Raises RunError: there is none."""
+    from simworld.console import asks_people  # noqa: PLC0415
+    from simworld.errors import RunError  # noqa: PLC0415
+
+    asking = [path.parent for path in sorted(out.glob("*/run.json"), reverse=True) if asks_people(path.parent)]
+    if not asking:
+        raise RunError(f"{out}: no run in which people are asked at a page")
+    return asking[0]
 
 
 def _latest(out: Path) -> Path:

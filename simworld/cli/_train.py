@@ -49,7 +49,8 @@ def train(  # noqa: PLR0913, PLR0917  one parameter per option
 
     Everybody else keeps their minds. The scenario's own seeds are held out: on them the policies are evaluated, before
     the first update and on the way. The same command again goes on where it was stopped. What comes of it are files
-    that a scenario may name: {kind: policy, checkpoint: RUN/policies/ROLE-seed-000.npz}.
+    that a scenario may name; the last line says how, such as {kind: policy, checkpoint:
+    RUN/policies/ROLE-seed-000.npz}.
     """
     from simworld.cli._console import wide_console  # noqa: PLC0415
     from simworld.learning import Training  # noqa: PLC0415

@@ -18,8 +18,8 @@ made up for you. They lie in the folder of this run, on the machine that runs it
 Not recorded are: your name, your network address, your browser. This page loads nothing from anywhere else and sends \
 nothing anywhere else. One cookie makes it know you again, so that you can withdraw.
 You may stop at any time. You may withdraw, now or later: your answers, your reasons and what was decided by them are \
-then taken out of the run, which says that they were. What others had already done because of them stays, and so do \
-copies that somebody made of the tables before.""".splitlines()
+then taken out of the run, which says that they were. What others had seen of them and done because of them stays in \
+their own rows, and so do copies that somebody made of the tables before.""".splitlines()
 )
 """What everybody agrees to, whatever the scenario adds."""
 

@@ -179,6 +179,9 @@ class Probes:
         try:
             branch.kernel.run(until=tick)
         except AskError as error:
+            if probe.pays:
+                # Without it some would be paid for less than others, and nobody would see.
+                raise AskError(f"probe {probe.name!r} pays, and its branch cannot be followed: {error}") from error
             self.impossible[probe.name] = str(error)
             self._live[probe.name].clear()
             return

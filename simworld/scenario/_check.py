@@ -172,9 +172,9 @@ class Checker:
                 name = str(block.get(kind, "default"))
                 if name not in offers[kind]:
                     words = f"found no {kind} {name!r} in {_BLOCK[kind]!r}"
-                    problems.append(
-                        Problem((*key, kind), f"{words}; accepted: {listing(list(offers[kind])) or 'none'}")
-                    )
+                    example = f", such as people: {{{name}: {{kind: web}}}}" if kind == "person" else ""
+                    there = listing(list(offers[kind])) or "one that is there"
+                    problems.append(Problem((*key, kind), f"{words}; accepted: {there}{example}"))
                 else:
                     used[kind][name] = _whole(offers[kind][name])
         return {_BLOCK[kind]: dict(sorted(names.items())) for kind, names in used.items() if names}, problems

@@ -131,8 +131,12 @@ def test_who_withdraws_from_the_command_line(ward):
     assert going.over().status == "success"
     wrong = simworld_("human", str(going.run), "--withdraw", "p-009", cwd=going.run)
     assert (wrong.returncode, wrong.stderr) == (2, f"error: {going.run}: no participant 'p-009'; it has p-001\n")
-    done = simworld_("human", str(going.run), "--withdraw", "p-001", cwd=going.run)
-    assert (done.returncode, done.stdout) == (0, f"{going.run}: p-001 has withdrawn; 1 answer was taken out\n")
+    none = simworld_("human", "latest", "--withdraw", "p-001", cwd=going.run)
+    assert (none.returncode, none.stderr) == (2, "error: runs: no run in which people are asked at a page\n")
+    # The latest is the newest that asks people, though it is over.
+    done = simworld_("human", "latest", "--withdraw", "p-001", cwd=going.run.parent.parent)
+    name = f"runs/{going.run.name}"
+    assert (done.returncode, done.stdout) == (0, f"{name}: p-001 has withdrawn; 1 answer was taken out\n")
     replayed = simworld_("replay", str(going.run), cwd=going.run)
     assert (replayed.returncode, replayed.stdout.split(";")[0]) == (3, "redacted: 1 answer withdrawn by p-001")
     shown = simworld_("show", str(going.run), "--agent", "doctor:0", cwd=going.run)

@@ -32,6 +32,18 @@ def test_one_line_puts_somebody_else_into_the_seat(tmp_path, line):
     check(load(path))
 
 
+def test_the_lines_of_pandas_find_the_deferral_rate(tmp_path, capsys):
+    (tmp_path / "it.yaml").write_text(
+        "world: {kind: casework, cases: 6}\nhorizon: 40\nroles: {member: {kind: team_member, count: 6}, expert: {kind: expert}}\n"
+    )
+    run = execute(Order(load(tmp_path / "it.yaml"), tmp_path / "runs")).run
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    found: dict[str, object] = {}
+    exec(code.replace("runs/<id>", str(run)), found)
+    assert found["asks"].mean() == found["run"].table("measures")["deferral_rate"].iloc[-1]
+    assert "obs.topic" in capsys.readouterr().out
+
+
 def test_the_scenarios_that_it_names_are_there():
     for name in re.findall(r"scenarios/[\w/]+\.yaml", PAGE):
         assert (ROOT / name).exists(), name

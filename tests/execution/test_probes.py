@@ -226,6 +226,14 @@ def test_what_cannot_be_probed_is_said_in_a_line(tmp_path, probe, why):
     assert "probes.it" in str(caught.value)
 
 
+def test_where_somebody_asks_in_a_branch_that_pays_the_episode_fails_and_says_why(ran):
+    asks = PLAIN.replace('Goes", pace: 2.0', 'Asks"') + "people: {default: {kind: scripted, answers: [2.0]}}\n"
+    run = ran(asks + "probes: {nothing: {of: hiker.obs.place, every: 2, ticks: 2, reward: {guide: -10}}}\n")
+    rows = run.table("episodes")
+    assert set(rows["status"]) == {"failed"}
+    assert rows["error"].str.contains("probe 'nothing' pays, and its branch cannot be followed: ").all()
+
+
 def test_a_probe_with_the_name_of_a_measure_is_refused(tmp_path):
     path = tmp_path / "it.yaml"
     path.write_text((PLAIN + "probes: {mean: {of: hiker.obs.place}}\n").replace("tests_world", __name__))

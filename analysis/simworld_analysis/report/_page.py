@@ -210,6 +210,8 @@ def _summary(manifest: Mapping[str, Any], done: Happened, claims: Claims) -> str
     told += f", {_so_many(flow.not_run)} not run." if flow.not_run else "."
     faults = sum(fault.times for fault in done.faults)
     told += f" {count(faults, 'fault').capitalize()} of decisions and answers."
+    if gone := sum(int(n) for n in (manifest.get("redacted") or {}).values()):
+        told += f" {count(gone, 'answer').capitalize()} {'was' if gone == 1 else 'were'} withdrawn afterwards."
     if claims.rows:
         told += f" Of {count(len(claims.rows), 'claim')}, {claims.counted}."
     if cost.stand_ins:
@@ -236,7 +238,7 @@ def _tiles(manifest: Mapping[str, Any], done: Happened, claims: Claims) -> list[
         tiles.append((f"{good}/{len(claims.rows)}", "claims hold"))
     tiles.append((f"{sum(fault.times for fault in done.faults):,}", "faults"))
     if cost.total("asks"):
-        tiles.append((f"{cost.total('asks'):,.0f}", "asks of a stand-in" if cost.stand_ins else "asks"))
+        tiles.append((f"{cost.total('asks'):,.0f}", "asks"))
     return tiles
 
 
