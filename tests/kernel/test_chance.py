@@ -47,6 +47,9 @@ def test_the_distributions_are_what_they_say(method, mean, sd):
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ChanceError, match="'cauchy' is not one of"):
         Chance(1).draw("cauchy", "s", 0, np.arange(2))
+    for members in ([1, 0], [0, 0]):
+        with pytest.raises(ChanceError, match="sorted, each once"):
+            Chance(0).draw("normal", "s", 0, np.array(members))
     with pytest.raises(ChanceError, match="negative"):
         Chance(1).draw("normal", "s", -1, np.arange(2))
 

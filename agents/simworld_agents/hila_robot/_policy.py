@@ -81,7 +81,8 @@ class CallPolicy(Trained):
 
     def likely(self, seen: FloatArray) -> FloatArray:
         """How likely each choice is, shape (n, 3), from what is seen, shape (n, 4)."""
-        scores = candidates(seen) @ self.weights
+        # A matrix product over all of them would not have the same bits for one as for many.
+        scores = np.einsum("nmc,c->nm", candidates(seen), self.weights)
         raised = np.exp(scores - scores.max(axis=1, keepdims=True))
         found: FloatArray = raised / raised.sum(axis=1, keepdims=True)
         return found

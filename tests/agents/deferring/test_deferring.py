@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from simworld.cli._train import train
 from simworld.errors import ContractError, UserError
-from simworld.execution import Order, execute
+from simworld.execution import Order, check, execute
 from simworld.kernel import Group
 from simworld.learning._school import Classroom
 from simworld.learning._stage import Part
@@ -225,6 +225,15 @@ def test_what_is_learned_from_are_the_right_answers_and_the_experts(tmp_path):
     refuses.begin(school_of(tmp_path / "it.yaml", SCENARIO.replace("count: 30,", "count: 30, refusal: 1.0,")))
     refuses.iterate()
     assert not refuses._log.right.any()
+
+
+@pytest.mark.parametrize(("number", "found"), [("8", "8"), ("null", "one of its own in each episode")])
+def test_a_policy_of_another_stage_is_refused_before_anything_is_written(tmp_path, number, found):
+    Deferral("selective", 1.0, np.zeros((8, 5, 13)), 7, 0.3).save(tmp_path / "p.npz")
+    text = SCENARIO.partition("train:")[0].replace("number: 7", f"number: {number}")
+    (tmp_path / "it.yaml").write_text(text.replace("kind: team_member", "kind: deferring, checkpoint: p.npz"))
+    with pytest.raises(UserError, match=f"world.stage.number: found {found}; it knows 7"):
+        check(load(tmp_path / "it.yaml"))
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from simworld_agents.hila import (
     regret,
     values_of,
 )
+from simworld_agents.hila._watching import Decisions, Watched
 from simworld_analysis import open_run
 from simworld_analysis.report import render_report
 
@@ -249,6 +250,25 @@ def test_shifting_the_score_of_asking_goes_from_never_to_always(tmp_path):
     assert (rates[0], rates[2], rates[4]) == (0.0, pytest.approx(0.25, abs=0.06), 1.0)
 
 
+class Refuses(SimulatedExpert):
+    """Refuses whoever asks for the first time about a case."""
+
+    def act(self, seen, seats):
+        done = dict(super().act(seen, seats))
+        first = seen["round"] == 1
+        done["answer"], done["knows"] = np.where(first, -1, done["answer"]), np.where(first, np.nan, done["knows"])
+        return done
+
+
+def test_who_was_refused_and_asks_again_learns_what_it_is_told():
+    mind = asking(learns="all", every=100)
+    stage, cases = Stage(topics=1, known=0), 6
+    world = Casework(cases=cases, stage=stage, size=1, keep=True)
+    play(world, {"member": [Group(mind, 1)], "expert": [Group(Refuses(accuracy=1.0), 1)]}, 5, 10 * cases)
+    # The last answer may come after the last decision.
+    assert len(mind._told.taken(0, False).key) >= cases - 1
+
+
 def test_who_learns_behaves_alike_until_it_has_learned():
     one, other = (society(asking(learns=learns, every=4)).heard.rows for learns in ("never", "all"))
     until = [row["done"] for row in one if row["role"] == "member" and row["seen"]["case"] < 4]
@@ -387,6 +407,18 @@ def begun_anew(tmp_path):
     learner = HilaLearner()
     learner.begin(school(tmp_path))
     return learner
+
+
+@pytest.mark.parametrize("latency", [0, 3])
+@pytest.mark.parametrize("experts", [1, 2])
+def test_right_answers_are_those_of_the_cases_though_teams_are_out_of_step(experts, latency):
+    mind, stage = Watched(lessons=20, greedy=False), Stage()
+    seating = {"member": [Group(mind, 15)], "expert": [Group(SimulatedExpert(latency=latency), experts)]}
+    play(Casework(cases=4, stage=stage), seating, 7, 400)
+    made = Decisions.joined(mind.decisions)
+    key = made.keys(7)
+    for case, team, found in zip(made.case.tolist(), made.team.tolist(), key.tolist(), strict=True):
+        assert stage.deal(7, 7, case, np.array([team])).key[0] == found
 
 
 def test_what_it_cannot_learn_it_says(tmp_path):

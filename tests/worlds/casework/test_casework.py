@@ -11,6 +11,7 @@ from simworld.kernel import Cohort, Group, Intervention, Kernel
 from simworld.scenario import load
 from simworld.testing import Listener, WorldSuite, play
 from simworld.worlds.casework import CREATE, DEFER, EVAL, STAY, Casework, Stage, agreement, kinds_of, voted, worth
+from simworld.worlds.casework._answers import compared, wrong_answers
 from simworld_agents.caseworker import SimulatedExpert, TeamMember
 
 
@@ -409,6 +410,15 @@ def test_lately_is_about_the_last_cases_alone():
     assert at[40.0] == (0.5, 1.0)
     assert samples[-1]["accuracy_lately"] == 1.0  # an expert who is always right
     assert samples[-1]["gain"] == pytest.approx(samples[-1]["accuracy"] - samples[-1]["accuracy_alone"])
+
+
+@pytest.mark.parametrize("key", ["unknown", "9007199254740993", "100000000000000000001", "-0.5", "9" * 400, "9" * 5000])
+def test_a_wrong_answer_is_never_the_right_one(key):
+    keys = np.array([key] * 20, dtype=object)
+    for proposed in ("", key):
+        wrong = wrong_answers(np.array([proposed] * 20, dtype=object), keys, np.arange(20) / 20, 0)
+        assert key not in compared(wrong)
+        assert all(wrong)
 
 
 def test_unseen_topics_are_told_from_known_ones():
