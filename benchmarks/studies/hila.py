@@ -9,16 +9,14 @@ decisions are worth less than under the Bayes rule (H1 of the specification of H
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
 from rich.table import Table
 
 from benchmarks.measure import wide_console
-from benchmarks.studies.training import ROOT, side_by_side, trained
+from benchmarks.studies.training import ROOT, first_and_last, named, side_by_side, trained
 
 SCENARIO = ROOT / "scenarios" / "deferral" / "learn.yaml"
 MODELS = SCENARIO.parent / "models"
@@ -69,9 +67,7 @@ def table(runs: Mapping[str, Path]) -> Table:
     for column in ("policy", "before", "after", "asks", "copies"):
         shown.add_column(column)
     for name, run in runs.items():
-        with pa.ipc.open_stream(run / "tables" / "training" / "seed-000.arrows") as file:
-            rows = file.read_all().to_pylist()
-        first, last = (rows[place] for place in (0, -1))
+        first, last = first_and_last(run)
         cells = [f"{row['told.regret']:.3f}" for row in (first, last)]
         shown.add_row(name, *cells, f"{last['told.defer']:.2f}", f"{last['told.eval']:.2f}")
     return shown
@@ -79,10 +75,7 @@ def table(runs: Mapping[str, Path]) -> Table:
 
 def main() -> None:
     """Train, and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(POLICIES)}")
-    told = parser.parse_args()
-    names = [name for name in POLICIES if not told.names or name in told.names]
+    names = named(POLICIES, __doc__)
     MODELS.mkdir(exist_ok=True)
     later = [name for name in names if "start" in POLICIES[name][0]]
     runs = side_by_side([name for name in names if name not in later], policy)

@@ -9,16 +9,14 @@ were worth in training, at first and at last, beside the best of the three, and 
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
 from rich.table import Table
 
 from benchmarks.measure import wide_console
-from benchmarks.studies.training import ROOT, side_by_side, trained
+from benchmarks.studies.training import ROOT, first_and_last, named, side_by_side, trained
 
 SCENARIO = ROOT / "scenarios" / "deferral" / "learn_operator.yaml"
 MODELS = SCENARIO.parent / "models"
@@ -49,9 +47,7 @@ def table(runs: Mapping[str, Path]) -> Table:
     for column in ("policy", "before", "after", "best", "goes", "yields", "asks"):
         shown.add_column(column)
     for name, run in runs.items():
-        with pa.ipc.open_stream(run / "tables" / "training" / "seed-000.arrows") as file:
-            rows = file.read_all().to_pylist()
-        first, last = (rows[place] for place in (0, -1))
+        first, last = first_and_last(run)
         worth = [first["told.earned"], last["told.earned"], last["told.best"]]
         shares = [last[f"told.{choice}"] for choice in ("go", "yield", "ask")]
         shown.add_row(name, *(f"{number:.2f}" for number in (*worth, *shares)))
@@ -60,10 +56,7 @@ def table(runs: Mapping[str, Path]) -> Table:
 
 def main() -> None:
     """Train, and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(POLICIES)}")
-    told = parser.parse_args()
-    names = [name for name in POLICIES if not told.names or name in told.names]
+    names = named(POLICIES, __doc__)
     MODELS.mkdir(exist_ok=True)
     wide_console().print(table(side_by_side(names, policy)))
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
 from rich.progress import track
 
 ROOT = Path(__file__).parents[2]
@@ -31,6 +33,22 @@ def trained(scenario: Path, block: Mapping[str, object], sets: Sequence[str] = (
     if done.returncode:
         raise SystemExit(f"{scenario.name} {' '.join(texts)}: {done.stderr}")
     return ROOT / str(json.loads(done.stdout)["run"])
+
+
+def first_and_last(run: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """What the first and the last iteration of a training told, by column."""
+    with pa.ipc.open_stream(run / "tables" / "training" / "seed-000.arrows") as file:
+        rows = file.read_all().to_pylist()
+    return rows[0], rows[-1]
+
+
+def named(policies: Iterable[str], about: str | None) -> list[str]:
+    """Those of these policies that the command line names, or all of them."""
+    known = list(policies)
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
+    told = parser.parse_args().names
+    return [name for name in known if not told or name in told]
 
 
 def side_by_side(names: Sequence[str], do: Callable[[str], Path]) -> dict[str, Path]:

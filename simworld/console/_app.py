@@ -19,7 +19,7 @@ from starlette.routing import Route
 from simworld.console._hall import Hall, Refused
 from simworld.console._pages import consent_page, message_page, questions_page, script, style
 from simworld.errors import UserError
-from simworld.people import is_unicode
+from simworld.kernel import is_unicode
 
 _LOOK = 0.3
 """Seconds between looks whether there is something new to see."""

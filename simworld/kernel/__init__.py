@@ -3,7 +3,7 @@
 from simworld.kernel._agenda import Agenda, Payload
 from simworld.kernel._asks import MENDED, Answer, Ask, AskKey, Broker, Gateway, Json, answer_digest
 from simworld.kernel._chance import Chance
-from simworld.kernel._fields import Array, Field, Members, Role
+from simworld.kernel._fields import Array, Field, Members, Role, is_unicode
 from simworld.kernel._individuals import Individuals
 from simworld.kernel._interventions import Intervention
 from simworld.kernel._kernel import Kernel, Outer
@@ -55,6 +55,7 @@ __all__ = [
     "Value",
     "World",
     "answer_digest",
+    "is_unicode",
     "lasting",
     "read_tape",
     "redact_tape",

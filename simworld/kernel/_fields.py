@@ -201,7 +201,7 @@ def _check_mask(role: Role, mask: Field) -> None:
         )
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
     """Whether a text can be written down: a lone surrogate cannot."""
     try:
         text.encode()
@@ -228,7 +228,7 @@ def as_field(declared: Field, values: object, what: str) -> Array:
         raise ActionError(f"{what} {declared.name!r}: found values of several shapes; accepted: one") from error
     found = array.dtype
     if declared.dtype == "str":
-        strange = [v for v in array.flat if not isinstance(v, str) or not _is_unicode(v)]
+        strange = [v for v in array.flat if not isinstance(v, str) or not is_unicode(v)]
         if strange:
             raise ActionError(f"{what} {declared.name!r}: found {strange[0]!a}; accepted: str, in Unicode")
     elif array.size and not (found.kind in _KINDS[declared.dtype] and np.can_cast(found, declared.numpy_dtype)):

@@ -8,7 +8,7 @@ flagged. Who answers at a page finds the questions in the run's directory (``Run
 from simworld.people._box import FOLDER, Box, Closing, OpenQuestion, RunBox
 from simworld.people._desk import PeopleDesk
 from simworld.people._participants import Participant, Participants
-from simworld.people._person import Form, Person, PersonReply, PersonRequest, Unanswered, is_unicode, person_request
+from simworld.people._person import Form, Person, PersonReply, PersonRequest, Unanswered, person_request
 from simworld.people._scripted import Scripted
 from simworld.people._taped import AnswerTape, Match, Missing, Taped, TapedAnswer, taped_answers
 from simworld.people._terminal import Terminal
@@ -36,7 +36,6 @@ __all__ = [
     "Terminal",
     "Unanswered",
     "Web",
-    "is_unicode",
     "person_request",
     "taped_answers",
 ]

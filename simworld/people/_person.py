@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from simworld.errors import AskError
-from simworld.kernel import Ask, Json
+from simworld.kernel import Ask, Json, is_unicode
 
 _AMOUNT = re.compile(r"[-+]?((\d{1,3}(,\d{3})+|\d+)(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 """A number as people type it; a comma separates thousands, and nothing else."""
@@ -178,15 +178,6 @@ class Person(Protocol):
 
     def close(self) -> None:
         """Answer no more."""
-
-
-def is_unicode(text: str) -> bool:
-    """Whether a text can be written: half of a surrogate pair, which JSON may hold, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def person_request(ask: Ask, episode: str = "") -> PersonRequest:

@@ -139,6 +139,8 @@ class DeferringLearner(Learner):
         self._plain, self._played = plain, 0
         notes = [self._play(number) for number in range(2)]
         first, second = (one.setting for one in notes)
+        if not (first and second):
+            raise ValueError("nobody decides anything; accepted by deferring: members, and a horizon of some ticks")
         if first["stage"] != second["stage"]:
             raise ValueError("rules differ by episode; accepted by deferring: one stage, such as world.stage.number: 7")
         self._number = int(first["stage"])
@@ -195,8 +197,6 @@ class DeferringLearner(Learner):
     def _heard(self, notes: Answers, number: int) -> Log:
         """The log of an episode."""
         plain, setting = self._plain, notes.setting
-        if not setting:
-            raise ValueError("nobody decides anything; accepted by deferring: a horizon of some ticks")
         known, noise = int(setting["known"]), float(setting["noise"])
         stage = Stage(plain.topics, known, plain.classes, plain.features, noise=noise)
         return notes.log(stage, self._school.episode_seed(number))
