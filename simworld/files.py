@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
-import sys
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+
+_BESIDE: ContextVar[Path | None] = ContextVar("_BESIDE", default=None)
+
+
+@contextmanager
+def beside(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Look for files in this folder first while the block runs: the one of the scenario whose society is at work.
+
+    One process may have several scenarios in several folders, and each means its own ``policy.npz``. No folder changes
+    nothing.
+    """
+    token = _BESIDE.set(Path(folder) if str(folder) else _BESIDE.get())
+    try:
+        yield
+    finally:
+        _BESIDE.reset(token)
+
+
+def folder_beside() -> Path | None:
+    """The folder of the scenario that is at work; None: there is none."""
+    return _BESIDE.get()
 
 
 def located(name: str) -> Path:
-    """A file by its path: as it is, else in one of the folders where modules are found, the scenario's own among them.
+    """A file by its path: beside the scenario, else from where the process runs.
 
     Raises:
         ValueError: There is no such file.
     """
-    path = Path(name)
-    folders = [Path()] if path.is_absolute() else [Path(), *(Path(entry) for entry in sys.path)]
-    for folder in folders:
-        if (folder / path).is_file():
-            return folder / path
-    raise ValueError(f"there is no file {name!r}, neither here nor beside the scenario")
+    folder, path = folder_beside(), Path(name)
+    for option in (folder / path, path) if folder is not None else (path,):
+        if option.is_file():
+            return option
+    raise ValueError(f"there is no file {name!r}, neither beside the scenario nor here")

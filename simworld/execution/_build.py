@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from simworld.errors import ScenarioError
+from simworld.files import beside
 from simworld.kernel import Agent, Cohort, Group, Individuals, Intervention, Role, World
 from simworld.scenario import build, find, import_beside
 
@@ -26,8 +27,9 @@ def build_society(
     """
     if import_from:
         import_beside(import_from)
-    world = build_world(resolved["world"])
-    return world, build_seating(resolved, world, outer=outer)
+    with beside(import_from):
+        world = build_world(resolved["world"])
+        return world, build_seating(resolved, world, outer=outer)
 
 
 def build_world(block: Mapping[str, Any]) -> World:

@@ -10,6 +10,7 @@ from simworld.execution._build import build_interventions, build_society
 from simworld.execution._probes import Probes, build_probes, probe_fields
 from simworld.execution._spec import EpisodeSpec
 from simworld.execution._stops import Stops
+from simworld.files import beside
 from simworld.kernel import Keep, Kernel, Tape, TwinTape
 from simworld.recording import EpisodeTables
 
@@ -31,8 +32,9 @@ class Course:
         """
         self._spec = spec
         world, seating = build_society(spec.resolved, spec.import_from)
-        changes, later = build_interventions(spec.resolved, world)
-        probes = build_probes(spec.resolved, world)
+        with beside(spec.import_from):
+            changes, later = build_interventions(spec.resolved, world)
+            probes = build_probes(spec.resolved, world)
         self._stops = Stops(changes, Probes(probes) if probed else Probes(probes).paying)
         self._planned = len(changes)
         self._sampled: Callable[[int, Mapping[str, float]], None] = _untold
@@ -75,6 +77,11 @@ class Course:
 
     def run(self) -> None:
         """Run on, through all interventions and probes, to the end; or until the kernel is halted."""
+        # Minds of newcomers are made on the way.
+        with beside(self._spec.import_from):
+            self._run()
+
+    def _run(self) -> None:
         kernel, stops = self.kernel, self._stops
         while (stop := stops.following(kernel)) is not None:
             kernel.run(until=stop)

@@ -28,7 +28,7 @@ def begun(scenario: Scenario, name: str, digest: str, sources: Mapping[str, str]
         digest=digest,
         started=now(),
         description=scenario.model.description,
-        source=str(scenario.path.resolve().parent),
+        source=str(scenario.folder),
         sources=sources,
         overrides=scenario.overrides,
         environment=Environment.here(dict.fromkeys(VARIABLES, 1)),

@@ -10,6 +10,7 @@ from simworld.execution._build import build_interventions, build_seating
 from simworld.execution._probes import build_probes
 from simworld.execution._sources import import_folder
 from simworld.execution._spec import EpisodeSpec, episode_id
+from simworld.files import beside
 from simworld.recording import Manifest, parameter_types
 from simworld.scenario import Scenario, cells, check_roles, find, load, scenario_digest
 
@@ -20,6 +21,11 @@ def check(scenario: Scenario) -> None:
     Raises:
         ScenarioError: With file, line and key of the block that does not fit.
     """
+    with beside(scenario.folder):
+        _check_cells(scenario)
+
+
+def _check_cells(scenario: Scenario) -> None:
     for cell in cells(scenario):
         world = cell.build_world()
         check_roles(cell, world.roles)
@@ -61,7 +67,7 @@ def specs_of(scenario: Scenario, run: Path, import_from: str | None = None) -> l
     found = cells(scenario)
     sweep: Any = [c.overrides for c in found]
     kinds = parameter_types(sweep)
-    here = str(scenario.path.resolve().parent) if import_from is None else import_from
+    here = str(scenario.folder) if import_from is None else import_from
     specs: list[EpisodeSpec] = []
     for cell in found:
         resolved: Any = cell.resolved

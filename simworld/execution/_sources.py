@@ -15,9 +15,9 @@ from typing import Any
 
 from simworld.errors import RunError, ScenarioError
 from simworld.execution._taped import tapes_of
-from simworld.files import located
+from simworld.files import beside, located
 from simworld.recording import Manifest
-from simworld.scenario import Cell, Scenario, find
+from simworld.scenario import Cell, Scenario, check_beside, find, source_beside
 
 _COPIES = "sources"
 _OWN = frozenset({"simworld", "simworld_agents", "simworld_analysis"})
@@ -32,7 +32,12 @@ def sources_of(scenario: Scenario, learner: tuple[type, Mapping[str, object]] | 
         scenario: Whose.
         learner: Who trains besides, and its settings.
     """
-    folder = scenario.path.resolve().parent
+    with beside(scenario.folder):
+        return _sources_of(scenario, learner)
+
+
+def _sources_of(scenario: Scenario, learner: tuple[type, Mapping[str, object]] | None) -> dict[str, str]:
+    folder = scenario.folder
     classes = [find("world", cell.kind).cls for cell in scenario.cells]
     classes += [find("agent", seating.kind).cls for cell in scenario.cells for seating in cell.seatings]
     if learner is not None:
@@ -42,8 +47,9 @@ def sources_of(scenario: Scenario, learner: tuple[type, Mapping[str, object]] | 
     while todo:
         name = todo.pop()
         seen.add(name)
-        path = _file(folder, name)
+        path = None if name.partition(".")[0] in _OWN else source_beside(folder, name)
         if path is not None:
+            check_beside(folder, name)
             found[path.relative_to(folder).as_posix()] = _digest(path)
             todo |= _imported(path, name) - seen
     return dict(sorted((found | _read(scenario, folder, learner)).items()))
@@ -92,7 +98,7 @@ def _located(name: str, where: str) -> Path:
 
 def keep_sources(scenario: Scenario, sources: Mapping[str, str], run: Path) -> None:
     """Copy them into the run directory."""
-    folder = scenario.path.resolve().parent
+    folder = scenario.folder
     try:
         for name in (n for n in sources if not n.startswith(_OUTSIDE)):
             copy = run / _COPIES / name
@@ -122,16 +128,6 @@ def changed_sources(manifest: Manifest, folder: str) -> list[str]:
     """Files of a run's code that are not there as they were when it was run."""
     inside = {name: digest for name, digest in manifest.sources.items() if not name.startswith(_OUTSIDE)}
     return [name for name, digest in inside.items() if _digest(Path(folder) / name) != digest]
-
-
-def _file(folder: Path, module: str) -> Path | None:
-    """The file of a module in this folder; None for an installed one, and for simworld's own."""
-    parts = module.split(".")
-    if parts[0] in _OWN:
-        return None
-    # As Python has it: the package, if there are both.
-    options = (folder.joinpath(*parts, "__init__.py"), folder.joinpath(*parts).with_suffix(".py"))
-    return next((path for path in options if path.is_file()), None)
 
 
 def _imported(path: Path, module: str) -> set[str]:

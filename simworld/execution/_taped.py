@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from simworld.errors import AskError, RunError, ScenarioError, TapeError
-from simworld.files import located
+from simworld.files import beside, located
 from simworld.kernel import PARTICIPANT, REDACTED, read_tape
 from simworld.people import AnswerTape, Participants, TapedAnswer, person_request, taped_answers
 from simworld.recording import is_locked, read_manifest
@@ -31,7 +31,8 @@ def tapes_of(scenario: Scenario) -> dict[str, AnswerTape]:
             run = str(block.get("run", ""))
             if block["kind"] == "tape" and run not in found:
                 try:
-                    folders[run] = _folder(run)
+                    with beside(scenario.folder):
+                        folders[run] = _folder(run)
                     found[run] = _tape(folders[run])
                 except (RunError, TapeError) as error:
                     accepted = "the directory of a run that is over or stopped, in which people were asked"
@@ -52,7 +53,7 @@ def _folder(name: str) -> Path:
     try:
         return located(str(Path(name) / "run.json")).parent
     except ValueError as error:
-        raise RunError("there is no such run, neither here nor beside the scenario") from error
+        raise RunError("there is no such run, neither beside the scenario nor here") from error
 
 
 def _tape(run: Path) -> AnswerTape:

@@ -95,6 +95,7 @@ def learner_of(scenario: Scenario, part: Part) -> Learner:
     assert block is not None
     if found is None:
         return Rllib(block, part)
-    built = build(found, block.settings, f"{scenario.place(('train', 'settings'))}: train.settings")
+    with part.beside():
+        built = build(found, block.settings, f"{scenario.place(('train', 'settings'))}: train.settings")
     assert isinstance(built, Learner)
     return built

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from simworld.errors import ContractError, ScenarioError
 from simworld.execution import Outside, Probes, Stops, build_interventions, build_probes, build_society, check
+from simworld.files import beside
 from simworld.kernel import (
     Acts,
     Array,
@@ -43,16 +44,21 @@ class Part:
         self.outer = _groups(scenario, self.cell, learners)
         """The groups that are decided outside: role and place."""
         self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
-        self.import_from = str(scenario.path.resolve().parent)
+        self.import_from = str(scenario.folder)
         self.asks = bool(resolved.get("models") or resolved.get("people"))
         self._sees = frozenset(sees)
         self._fresh = b""
         self._check_seen()
 
+    def beside(self) -> AbstractContextManager[None]:
+        """Looks for files where the scenario's are, while its society is at work."""
+        return beside(self.import_from)
+
     def probes(self, world: World) -> Probes:
         """The probes that pay: those are part of an episode."""
         blocks = self.resolved.get("probes", {}).values()
-        return Probes(build_probes(self.resolved, world) if any(b.get("reward") for b in blocks) else ()).paying
+        with self.beside():
+            return Probes(build_probes(self.resolved, world) if any(b.get("reward") for b in blocks) else ()).paying
 
     def seen_role(self, role: Role) -> Role:
         """A role with those observations alone that learners are to see."""
@@ -78,7 +84,8 @@ class Part:
             return made  # by this process, below
         world, groups = build_society(self.resolved, self.import_from, self.outer)
         seating: dict[str, Sequence[Group]] = dict(groups)
-        changes, _ = build_interventions(self.resolved, world)
+        with self.beside():
+            changes, _ = build_interventions(self.resolved, world)
         with suppress(pickle.PicklingError, TypeError, AttributeError):
             # Faster than building it, which looks every kind up; what cannot be pickled is built every time.
             self._fresh = pickle.dumps((world, seating, changes), protocol=pickle.HIGHEST_PROTOCOL)
@@ -253,6 +260,11 @@ class Stage:
         return Broker(self._outside.gateway(self.part.resolved, seed))
 
     def _next(self) -> Moment | None:
+        # Minds of newcomers are made on the way.
+        with self.part.beside():
+            return self._following()
+
+    def _following(self) -> Moment | None:
         kernel, finish, stops = self.kernel, self.kernel.finish, self._stops
         while True:
             stop = until = stops.following(kernel)

@@ -142,7 +142,7 @@ def _go(run: Path, scenario: Scenario, jobs: int, progress: Progress | None) -> 
     import ray  # noqa: PLC0415
 
     assert scenario.model.train is not None
-    folder = str(scenario.path.resolve().parent)
+    folder = str(scenario.folder)
     waiting = deque(Job(run.resolve(), seed, folder) for seed in range(scenario.model.train.seeds))
     remote = ray.remote(num_cpus=1, max_retries=2)(train_one)
     flying: dict[Any, Job] = {}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from simworld.lazy import lazily
 
 if TYPE_CHECKING:
-    from simworld.scenario._beside import import_beside
+    from simworld.scenario._beside import check_beside, import_beside, source_beside
     from simworld.scenario._bundled import bundled
     from simworld.scenario._cells import Cell, Seating, cells, check_roles
     from simworld.scenario._claims import claims_beyond
@@ -35,6 +35,7 @@ _MODULES = {
     "build": "_registry",
     "bundled": "_bundled",
     "cells": "_cells",
+    "check_beside": "_beside",
     "claims_beyond": "_claims",
     "check_roles": "_cells",
     "find": "_registry",
@@ -47,6 +48,7 @@ _MODULES = {
     "resolve_text": "_resolve",
     "scenario_digest": "_resolve",
     "schema": "_schema",
+    "source_beside": "_beside",
 }
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "build",
     "bundled",
     "cells",
+    "check_beside",
     "check_roles",
     "claims_beyond",
     "find",
@@ -72,6 +75,7 @@ __all__ = [
     "resolve_text",
     "scenario_digest",
     "schema",
+    "source_beside",
 ]
 
 __getattr__, __dir__ = lazily(__name__, _MODULES)

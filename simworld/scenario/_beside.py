@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Sequence
@@ -14,8 +15,13 @@ from importlib.machinery import (
     SourceFileLoader,
 )
 from pathlib import Path
-from types import ModuleType
-from typing import NoReturn
+from types import CodeType, ModuleType
+from typing import Any, NoReturn
+
+from simworld.errors import ScenarioError
+
+_RUN: dict[str, str] = {}
+"""SHA-256 of the sources that this process has run, by path."""
 
 
 def import_beside(folder: str | os.PathLike[str]) -> None:
@@ -31,8 +37,45 @@ def import_beside(folder: str | os.PathLike[str]) -> None:
     _read_afresh(path)
 
 
+def source_beside(folder: Path, module: str) -> Path | None:
+    """The file of a module in this folder, whether or not it is the one that Python takes; None: there is none."""
+    parts = module.split(".")
+    # As Python has it: the package, if there are both.
+    options = (folder.joinpath(*parts, "__init__.py"), folder.joinpath(*parts).with_suffix(".py"))
+    return next((path for path in options if path.is_file()), None)
+
+
+def check_beside(folder: Path, module: str) -> None:
+    """Check that a module of this folder, if it has been imported, is run as its file reads now.
+
+    A process imports a module once: an edit since then, or a file of the same name beside another scenario, would be
+    recorded as the code of a run that ran something else.
+
+    Raises:
+        ScenarioError: It is not.
+    """
+    own, loaded = source_beside(folder, module), sys.modules.get(module)
+    if own is None or loaded is None or not isinstance(getattr(loaded, "__loader__", None), _FromSource):
+        return
+    run = str(loaded.__file__)
+    if _RUN.get(run) != _digest(own.read_bytes()):
+        same = Path(run) == own
+        what = "it has changed since this process imported it" if same else f"this process has imported {run} instead"
+        raise ScenarioError(f"{own}: {what}; accepted: a new process (in a notebook: restart the kernel)")
+
+
+def _digest(source: bytes) -> str:
+    return hashlib.sha256(source).hexdigest()
+
+
 class _FromSource(SourceFileLoader):
     """Loads a module from its source, and neither reads nor writes bytecode."""
+
+    def source_to_code(self, data: Any, path: Any, *, _optimize: int = -1) -> CodeType:  # type: ignore[override]
+        """Compile it, and remember what it was."""
+        _RUN[str(path)] = _digest(bytes(data))
+        code: CodeType = super().source_to_code(data, path, _optimize=_optimize)
+        return code
 
     def path_stats(self, path: str) -> NoReturn:
         """Say that nothing is known of the file's age; kept bytecode is then left alone."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from simworld.errors import ScenarioError
+from simworld.files import beside, folder_beside
 from simworld.scenario._check import CORE, Checker, blocks
 from simworld.scenario._explain import Problem, dotted, found, instead, listing
 from simworld.scenario._models import ScenarioFile
@@ -43,6 +44,8 @@ class Seating:
     """All parameters of the mind."""
     where: str
     """Line and key of the block, for messages."""
+    folder: str = ""
+    """Where the files are that its parameters name."""
 
     def build(self) -> Agent | Cohort:
         """Construct the mind.
@@ -50,7 +53,8 @@ class Seating:
         Raises:
             ScenarioError: Its constructor refuses the parameters.
         """
-        return build(find("agent", self.kind), self.parameters, self.where)  # type: ignore[return-value]
+        with beside(self.folder):
+            return build(find("agent", self.kind), self.parameters, self.where)  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ class Cell:
     """Digest of the cell that it is a fork of, the same with fewer interventions; empty if it has none."""
     shared: int = 0
     """How many of its first interventions that cell has, too."""
+    folder: str = field(repr=False, compare=False, default="")
+    """Where the files are that its parameters name."""
 
     @property
     def horizon(self) -> int:
@@ -93,7 +99,7 @@ class Cell:
             for index, group in enumerate(groups):
                 where = self.places.get(f"roles.{role}.{index}", "")
                 parameters = {name: value for name, value in group.items() if name not in ("kind", "count")}
-                seatings.append(Seating(role, index, group["kind"], group["count"], parameters, where))
+                seatings.append(Seating(role, index, group["kind"], group["count"], parameters, where, self.folder))
         return tuple(seatings)
 
     @property
@@ -120,7 +126,8 @@ class Cell:
             ScenarioError: Its constructor refuses the parameters.
         """
         given = {name: value for name, value in _block(self.resolved["world"]).items() if name != "kind"}
-        return build(find("world", self.kind), given, self.places.get("world", ""))  # type: ignore[return-value]
+        with beside(self.folder):
+            return build(find("world", self.kind), given, self.places.get("world", ""))  # type: ignore[return-value]
 
 
 def cells(scenario: Scenario) -> tuple[Cell, ...]:
@@ -194,7 +201,8 @@ def expand(
         if resolved is None:
             continue
         places = _places(patched, patches, source)
-        cell = Cell(variant.arm, variant.grid, resolved, digest(resolved), places, _base(checker, patched))
+        own, folder = digest(resolved), str(folder_beside() or "")
+        cell = Cell(variant.arm, variant.grid, resolved, own, places, _base(checker, patched), folder=folder)
         if cell.digest in made:
             message = f"{variant.label} is the same as {made[cell.digest][1]}; accepted: variants that differ"
             lines.append(source.line(Problem(variant.key, message)))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simworld.errors import ScenarioError
+from simworld.files import beside
 from simworld.scenario._beside import import_beside
 from simworld.scenario._bundled import located
 from simworld.scenario._cells import Cell, expand, overruled
@@ -27,6 +28,8 @@ class Scenario:
 
     path: Path
     """The file."""
+    folder: Path
+    """Where its own modules and files are: beside it, unless it was loaded for another folder."""
     text: str
     """The file as it was read."""
     overrides: tuple[str, ...]
@@ -79,8 +82,18 @@ def load(
     for text in overrides:
         data, target = _override(data, text)
         places.append((target, one_line(text)))
-    import_beside(path.parent if import_from is None else import_from)
+    folder = Path(path.parent if import_from is None else import_from).resolve()
+    import_beside(folder)
     source = Source(document, tuple(places))
+    with beside(folder):
+        model, cells = _checked(data, source)
+    return Scenario(
+        path, folder, document.text, tuple(overrides), model, cells, source, tuple(overruled(model, data, source))
+    )
+
+
+def _checked(data: dict[str, object], source: Source) -> tuple[ScenarioFile, tuple[Cell, ...]]:
+    """What a scenario says, and its cells; raises ScenarioError for what is wrong with it."""
     checker = Checker()
     model, problems = validate(ScenarioFile, data)
     if model is None:
@@ -90,9 +103,7 @@ def load(
     refuse((source.line(problem) for problem in claim_problems(model)), None)
     cells, lines = expand(model, data, source, checker)
     refuse(lines, checker.cause)
-    return Scenario(
-        path, document.text, tuple(overrides), model, tuple(cells), source, tuple(overruled(model, data, source))
-    )
+    return model, tuple(cells)
 
 
 def _override(data: dict[str, object], text: str) -> tuple[dict[str, object], Key]:

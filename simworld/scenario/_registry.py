@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from simworld.errors import ScenarioError, UserError
+from simworld.files import folder_beside
+from simworld.scenario._beside import check_beside
 from simworld.scenario._explain import instead, listing
 from simworld.scenario._parameters import Parameters, parameters_of
 
@@ -172,6 +174,8 @@ def _entries(path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:  # noqa: ARG
 
 def _import(category: Category, reference: str, what: str) -> type:
     module_name, _, attribute = reference.partition(":")
+    if (folder := folder_beside()) is not None:
+        check_beside(folder, module_name)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:

@@ -156,3 +156,47 @@ def test_a_whole_number_of_ticks_length_gives_proper_times(study):
     frame = open_run(run).table("decisions.p")
     assert (frame["time"] == frame["tick"] * 1.0).all()
     assert frame["time"].max() == 90.0
+
+
+NOTEBOOK = """
+import sys
+from pathlib import Path
+
+from simworld.errors import ScenarioError
+from simworld.execution import Order, execute
+from simworld.scenario import load
+
+first, second = Path(sys.argv[1]), Path(sys.argv[2])
+print(execute(Order(load(first / "study.yaml"), Path("runs"))).status)
+{change}
+try:
+    print(execute(Order(load(second / "study.yaml"), Path("runs"))).status)
+except ScenarioError as error:
+    print(error)
+"""
+
+
+def noted(study: Path, second: Path, change: str = "") -> list[str]:
+    """What a process prints that runs one study and then another, or the same."""
+    code = NOTEBOOK.format(change=change)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code, str(study), str(second)],
+        capture_output=True,
+        text=True,
+        cwd=study.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_process_never_records_code_that_it_did_not_run(study):
+    other = study.parent / "other"
+    shutil.copytree(study, other)
+    assert noted(study, other) == ["success", "success"]  # the same code, wherever it lies
+    edit = "(first / 'helper.py').write_text('SHARE = 3.0')"
+    told = noted(study, study, edit)[1]
+    assert told.startswith(f"{study}/helper.py: it has changed since this process imported it; accepted: a new process")
+    (other / "pad.py").write_text(PAD.replace("+= moment", "-= moment"))
+    told = noted(study, other)[1]
+    assert f"{other}/pad.py: this process has imported {study}/pad.py instead; accepted: a new process" in told

@@ -209,6 +209,27 @@ def test_a_policy_from_elsewhere_counts_by_its_content(tmp_path):
     assert not replay_run(first.run).identical
 
 
+def test_each_scenario_of_a_process_takes_the_policy_beside_it(tmp_path, monkeypatch):
+    role, cooperated = RepeatedGame.roles[0].sized({"player": 2}), []
+    text = (
+        "world: {kind: repeated_game}\nhorizon: 9\n"
+        "roles: {player: [{kind: policy, checkpoint: p.npz}, {kind: tit_for_tat}]}\n"
+    )
+    for seed, name in enumerate(("one", "two", "here")):
+        (tmp_path / name).mkdir()
+        network(role, seed=seed).save(tmp_path / name / "p.npz")
+        (tmp_path / name / "it.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path / "here")  # nor does where it is run from come first
+    loaded = [load(tmp_path / name / "it.yaml") for name in ("one", "two")]
+    for scenario in loaded:
+        run = execute(Order(scenario, tmp_path / "runs")).run
+        (own,) = run.glob("sources/*")
+        assert own.read_bytes() == (scenario.folder / "p.npz").read_bytes()
+        assert replay_run(run).identical
+        cooperated.append(open_run(run).table("decisions.player")["act.cooperate"].tolist())
+    assert cooperated[0] != cooperated[1]
+
+
 def test_a_policy_for_another_role_is_refused():
     wrong = network(ROLE)
     with pytest.raises(ValueError, match="trained for something else"):

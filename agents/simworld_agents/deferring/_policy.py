@@ -225,7 +225,7 @@ class Deferring(DeferringMind):
         """Load the policy.
 
         Args:
-            checkpoint: The file, relative to where simworld is run or to the scenario.
+            checkpoint: The file, relative to the scenario or to where simworld is run.
             shift: Added to how much likelier the expert is taken to be right than the classifier: more asks more
                 often, and a curve of accuracy over coverage is drawn by it.
             temperature: Of its answers: towards 0 the likeliest one.

@@ -20,7 +20,7 @@ class Policy(NetworkMind):
         """Load the network.
 
         Args:
-            checkpoint: The file, relative to where simworld is run or to the scenario.
+            checkpoint: The file, relative to the scenario or to where simworld is run.
             greedy: Do what the network finds best; else draw from what it gives, as in training.
 
         Raises:

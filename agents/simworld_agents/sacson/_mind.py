@@ -46,7 +46,7 @@ class Sacson(Planner):
 
         Args:
             model: File of the model, as ``simworld train`` leaves it (``RUN/learned/people-seed-000.npz``), relative
-                to where simworld is run or to the scenario.
+                to the scenario or to where simworld is run.
             costs: Weights of perturbation and of personal space. The paper's are of other units; sweep them.
             horizon: For how long a move is held in thought, in s.
             clearance: No plan may come nearer to anybody, in m between surfaces, unless all do.
