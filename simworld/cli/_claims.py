@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: simworld claims runs/20261124T101500Z_tax-rational_1a2b3c4d")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option(
     "--scenario",
     type=click.Path(path_type=Path),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 from simworld.errors import RunError
 
@@ -23,7 +24,7 @@ _MOST_MEASURES = 3
 
 
 @click.command(epilog="Example: simworld compare runs/FIRST runs/SECOND --measure gini_net")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=RUN)
 @click.option("--measure", "measures", multiple=True, help="Which measure; may be repeated (default: the first three).")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def compare(runs: tuple[Path, ...], measures: tuple[str, ...], as_json: bool) -> int:

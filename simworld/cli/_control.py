@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.errors import RunError
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from simworld.execution import Wish
 
 _LOOK = 0.2
-_RUN = click.argument("run", type=click.Path(path_type=Path))
+_RUN = click.argument("run", type=RUN)
 
 
 @click.command(epilog="Example: simworld watch runs/20261124T101500Z_tax_policy_1a2b3c4d")

@@ -7,11 +7,12 @@ from typing import Literal, cast
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 
 
 @click.command(epilog="Example: simworld export runs/20261124T101500Z_tax-policy_1a2b3c4d --to csv")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--to", type=click.Choice(["csv", "parquet"]), default="csv", show_default=True, help="Which format.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to make (default: RUN-csv or RUN-parquet, here).")
 @click.option("--tables", help="Which tables, separated by commas (default: all).")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._going import ADDRESS, JOBS, cluster_at, counted
 from simworld.cli._opening import opening
 from simworld.errors import RunError, ScenarioError
@@ -23,7 +24,7 @@ _MOST_MEASURES = 6
 
 
 @click.command(epilog="Example: simworld fork runs/20261124T101500Z_tax_policy_1a2b3c4d --at 12 --replace planner=saez")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--at", type=click.IntRange(0), required=True, help="The tick; everything before it stays as it was.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="A parameter of a mind, or of the world.")
 @click.option("--replace", "kinds", multiple=True, metavar="ROLE=KIND", help="Another mind in the seats of a role.")

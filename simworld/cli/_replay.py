@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from simworld.cli._argument import RUN
+
 
 @click.command(epilog="Example: simworld replay runs/20261124T101500Z_tax_policy_1a2b3c4d")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--episode", "episodes", multiple=True, help="Only this episode (may be given again); default: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def replay(run: Path, episodes: tuple[str, ...], as_json: bool) -> int:

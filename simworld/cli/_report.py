@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 
 
 @click.command(epilog="Example: simworld report runs/20261124T101500Z_tax-policy_1a2b3c4d")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--out", type=click.Path(path_type=Path), help="Where it goes (default: report.html in RUN).")
 def report(run: Path, out: Path | None) -> int:
     """Write RUN as one HTML page: what was run, what came out, how sure that is, and how to run it again.

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 
 _MOST_MEASURES = 3
 
 
 @click.command(epilog="Example: simworld sensitivity runs/20261124T101500Z_tax_rational_1a2b3c4d --measure gini_net")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--measure", "measures", multiple=True, help="Of which measures (default: the scenario's first three).")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def sensitivity(run: Path, measures: tuple[str, ...], as_json: bool) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from simworld.cli._argument import RUN
 from simworld.cli._opening import opening
 from simworld.errors import RunError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @click.command(epilog="Example: simworld show runs/20261124T101500Z_tax-policy_1a2b3c4d --agent worker:3 --tick 12")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=RUN)
 @click.option("--agent", metavar="ROLE:NUMBER", help="One agent: what it saw, asked, did, showed and earned.")
 @click.option("--tick", type=int, help="At which tick (default: its first decision).")
 @click.option("--arm", help="In which arm (default: the first).")

@@ -227,7 +227,7 @@ class Roster:
             )
         else:
             lacking = (decisions < 0) | (decisions >= made)
-        if lacking.any():
+        if np.count_nonzero(lacking):
             member = int(members[np.argmax(lacking)])
             raise ContractError(
                 f"reward of role {self.role.name!r}: member {member} has no such decision to credit"

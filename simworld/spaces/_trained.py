@@ -44,6 +44,9 @@ _ELSE = (
 )
 """What reading a file raises that is something else, encrypted, compressed in another way, or broken."""
 
+_SHOWN = 4
+"""Names of arrays that a message shows."""
+
 
 @contextmanager
 def kept_in(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
@@ -56,8 +59,14 @@ def kept_in(path: Path, what: str) -> Iterator[Mapping[str, Any]]:
     Raises:
         ValueError: There is no such file, or what is taken up in the block is not there, or of another form.
     """
+    there: list[str] = []
     try:
         with np.load(path, allow_pickle=False) as found:
+            there.extend(found)
             yield found
+    except KeyError as error:
+        lacking = str(error).strip("'\"").removesuffix(" is not a file in the archive")
+        names = ", ".join(there[:_SHOWN]) + (", ..." if len(there) > _SHOWN else "")
+        raise ValueError(f"{path} holds no {what}: it lacks {lacking!r}; found {names or 'nothing'}") from error
     except _ELSE as error:
         raise ValueError(f"{path} holds no {what} ({type(error).__name__})") from error

@@ -145,6 +145,15 @@ def test_a_stand_in_is_called_one_wherever_its_arm_is(village):
     assert "not a language model" in text_of(page)
 
 
+def test_answers_of_a_person_and_of_a_stand_in_are_counted_apart(village):
+    asks = {"episode": ["e3", "e3", "e4"], "source": ["web", "stand-in/in-context", "web"], "fault": [None] * 3}
+    body = village({"models": {"default": ["stand-in/in-context"]}}, asks=asks)
+    assert "<td>web: 2, stand-in/in-context: 1</td>" in render_report(body)
+    # Where people alone are asked, the table of costs tells of them, too.
+    alone = render_report(village({}, asks={name: column[:1] for name, column in asks.items()}))
+    assert '<td>web</td><td class="n">1</td>' in alone
+
+
 def test_an_arm_changes_the_group_at_its_place_alone():
     groups = [{"kind": "slow", "pace": 1}, {"kind": "slow", "pace": 2}]
     arms = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,11 @@ def test_run_show_replay_and_run_again(here):
     assert "saw      skill" in agent.stdout
     assert "did      hours" in agent.stdout
     assert "earned" in agent.stdout
+    older = here / "runs" / "20200101T000000Z_tiny_00000000"
+    shutil.copytree(run, older)
+    newest = simworld("show", "latest", "--json", cwd=here)
+    assert json.loads(newest.stdout)["run"] == f"runs/{Path(run).name}"
+    shutil.rmtree(older)
     replayed = simworld("replay", run, cwd=here)
     assert (replayed.returncode, replayed.stdout) == (0, "identical: 2 episodes, 32 moments\n")
     again = simworld("run", "tiny.yaml", cwd=here)
@@ -192,6 +198,7 @@ def test_missing_files_foreign_and_unwritable_directories(here):
         (("validate", "."), "directory"),
         (("show", str(here)), "is not a run directory"),
         (("replay", str(here)), "is not a run directory"),
+        (("report", "latest"), "found 'latest', and no run in runs; accepted: a run directory"),
         (("run", "tiny.yaml", "--out", "tiny.yaml/runs"), "is a file"),
         (("run", "tiny.yaml", "--set", "world.elasticty=1"), "did you mean 'elasticity'"),
         (("rnu", "tiny.yaml"), "did you mean 'run'?"),

@@ -158,7 +158,7 @@ def test_a_file_that_holds_no_policy_is_refused(tmp_path, text):
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"format": None}, r"holds no trained policy \(KeyError\)"),
+        ({"format": None}, "holds no trained policy: it lacks 'format'; found network, weight0, weight1, bias0, ..."),
         ({"format": 2}, "format 2; accepted: 1"),
         ({"activations": ["tanh"]}, "2 layers, with activations tanh"),
         ({"activations": ["sine", "linear"]}, "2 layers, with activations sine, linear"),

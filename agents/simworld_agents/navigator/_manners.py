@@ -34,7 +34,7 @@ def mannered(preferred: FloatArray, view: View) -> FloatArray:
     """
     robots = view.bodies[view.people :]
     moved = view.sees & (view.manner >= _SURPRISED)
-    if not len(robots) or not moved.any():
+    if not len(robots) or not np.count_nonzero(moved):
         return preferred
     ways = robots[None, :, :2] - view.position[:, None]
     away = length(ways)

@@ -76,7 +76,7 @@ def orca_velocity(
     # What is divided by zero or not a number, here and below, is left out afterwards.
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         start = _slowed(aim)
-        if not neighbours.there.any():
+        if not np.count_nonzero(neighbours.there):
             return start.T.copy()
         lines = _half_planes(velocity, neighbours, horizon, dt)
         found, failed = _nearest(lines, aim, start)
@@ -168,7 +168,7 @@ def _nearest(lines: FloatArray, aim: FloatArray, start: FloatArray) -> tuple[Flo
             lines, aim = lines.take(left, axis=2), aim.take(left, axis=1)
         own, before = lines[:, line, np.arange(line.size)], order < line
         v, met = _on_line(own, lines * before, aim, outermost=False)
-        if met.all():
+        if np.count_nonzero(met) == met.size:
             found[:, places] = v
         else:
             failed[places[~met]] = line[~met]

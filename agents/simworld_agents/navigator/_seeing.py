@@ -78,10 +78,7 @@ class View:
 
     def nearest(self, within: float, most: int) -> tuple[IntArray, BoolArray]:
         """The nearest others of each, the nearest first: their rows and whether there is one, shape (n, k)."""
-        near = self._near_people(within, most)
-        if self.people < len(self.bodies):
-            every = np.arange(self.people, len(self.bodies))
-            near = np.concatenate([near, np.broadcast_to(every, (len(near), len(every)))], axis=1)
+        near = self._candidates(within, most)
         way = self.bodies[near, :2] - self.position[:, None]
         away = way[..., 0] * way[..., 0] + way[..., 1] * way[..., 1]
         unseen = (near >= self.people) & ~self.sees[:, None]
@@ -128,10 +125,17 @@ class View:
             mine &= (by < self.people) | self.sees[of]
         return (of, by) if mine.all() else (of[mine], by[mine])
 
+    def _candidates(self, within: float, most: int) -> IntArray:
+        """Rows of people who may be near, and of all robots, shape (n, k); who is not there may be among them."""
+        crowd = None if self.people <= _CROWD else self._near_people(within, most)
+        near = self.people if crowd is None else crowd.shape[1]
+        found = np.empty((len(self.position), near + len(self.bodies) - self.people), dtype=np.int64)
+        found[:, :near] = np.arange(self.people) if crowd is None else crowd
+        found[:, near:] = np.arange(self.people, len(self.bodies))
+        return found
+
     def _near_people(self, within: float, most: int) -> IntArray:
-        """Candidates among people, shape (n, k); who is not there may be among them."""
-        if self.people <= _CROWD:
-            return np.broadcast_to(np.arange(self.people), (len(self.position), self.people))
+        """Candidates among the people of a crowd, shape (n, k); who is not there may be among them."""
         from scipy.spatial import cKDTree  # noqa: PLC0415  only for crowds
 
         there = np.flatnonzero(~np.isnan(self.bodies[: self.people, 0]))

@@ -231,13 +231,15 @@ def _costs(run: Run, asks: pd.DataFrame, of: Mapping[str, str], variants: tuple[
     rows = []
     for variant in variants:
         mine = asks[asks["variant"] == variant.name]
-        sources = [str(s) for s in mine["source"].dropna().unique()]
+        by = mine["source"].dropna().astype(str).value_counts(sort=False)
+        # Answers of different kinds are never one number: a person's are not a stand-in's.
+        told = ", ".join(str(s) if len(by) == 1 else f"{s}: {n:,}" for s, n in by.items() if n)
         faulty = mine["fault"].notna() & (mine["fault"].astype(str) != "mended")
         into, out, usd = (
             float(sums.get((variant.name, True, k), 0.0)) for k in ("prompt_tokens", "completion_tokens", "usd")
         )
         seconds = float(sums.get((variant.name, False, "seconds"), 0.0))
-        rows.append(CostRow(variant, ", ".join(sources), len(mine), into, out, usd, int(faulty.sum()), seconds))
+        rows.append(CostRow(variant, told, len(mine), into, out, usd, int(faulty.sum()), seconds))
     return rows
 
 

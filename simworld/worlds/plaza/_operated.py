@@ -136,6 +136,7 @@ class OperatedPlaza(Plaza):
 
     def check(self, seats: Mapping[str, int]) -> None:
         """Raise ValueError if there are operators and nobody whom they could drive."""
+        super().check(seats)
         if seats.get("operator") and not seats.get("robot"):
             raise ValueError("operators without a robot; accepted: at least one robot, or no operators")
 

@@ -25,6 +25,10 @@ _PATIENCE = 10_000
 """So many places are drawn for somebody in CrowdNav's test cases before the circle is taken to be full."""
 _FREEDOM = 0.5
 """Half the side of the square, in metres at 1 m/s, in which a start on the circle is displaced (CrowdNav)."""
+_LANED: tuple[SceneName, ...] = ("corridor", "doorway", "intersection")
+"""Scenes in which robots start at two ends, side by side."""
+_LANE = 0.8
+"""From one of them to the next, in metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +92,23 @@ class Scene:
         """
         return _PEOPLE[self.kind](self, drawn, speed)
 
+    def most_robots(self, radius: float) -> int:
+        """How many robots of this radius, in m, have room side by side where they start."""
+        if self.kind not in _LANED:
+            return max(1, math.floor(math.pi / math.asin(radius / self.size) + 1e-9)) if radius < self.size else 1
+        room = (self.size if self.kind == "doorway" else self.width / 2.0) - radius
+        if room < 0.0:
+            return 0
+        aside = math.floor(room / _LANE + 1e-9) if 2.0 * radius <= _LANE else 0
+        return 2 * (1 + 2 * aside)
+
     def robots(self, count: int) -> Ways:
         """Where so many robots start and go: the first from (0, -size) to (0, size), or along the corridor."""
         place = np.arange(count)
-        if self.kind in {"corridor", "doorway", "intersection"}:
+        if self.kind in _LANED:
             side, pair = np.where(place % 2 == 0, 1.0, -1.0), place // 2
             lane = (pair + 1) // 2 * np.where(pair % 2 == 0, -1.0, 1.0)
-            start = np.stack([-side * self.size, lane * 0.8], axis=1)
+            start = np.stack([-side * self.size, lane * _LANE], axis=1)
             return Ways(start, start * np.array([-1.0, 1.0]))
         angle = -math.pi / 2.0 + 2.0 * math.pi * place / max(1, count)
         if count == 1:  # exactly below the middle: no cosine that is nearly nought

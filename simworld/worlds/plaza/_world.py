@@ -10,7 +10,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from simworld.kernel import Array, Members, Moment, Payload, Turn, World
-from simworld.worlds.plaza._bodies import capped, contacts, driven, length, time_to_contact, turned
+from simworld.worlds.plaza._bodies import alike, capped, contacts, driven, length, time_to_contact, turned
 from simworld.worlds.plaza._rewards import Rewards
 from simworld.worlds.plaza._roles import MANNERS, Body, pedestrian_role, robot_role
 from simworld.worlds.plaza._scenes import TRIES, FloatArray, IntArray, Scene, SceneName, Ways, crowdnav, settled
@@ -98,6 +98,14 @@ class Plaza(World):
             raise ValueError("places: crowdnav; accepted: with scene circle and without arrivals")
         if not sum(self.manners.values()) > 0.0:
             raise ValueError("manners: they weigh nothing; accepted: at least one weight above 0")
+
+    def check(self, seats: Mapping[str, int]) -> None:
+        """Raise ValueError if so many robots have no room where they start."""
+        robots, most = seats.get("robot", 0), self._scene.most_robots(self.radius)
+        if robots > most:
+            name = "width" if self.scene in {"corridor", "intersection"} else "size"
+            accepted = f"at most {most} with {name} {getattr(self, name):g}, or a greater {name}"
+            raise ValueError(f"{self.scene}: found {robots} robots of radius {self.radius:g}; accepted: {accepted}")
 
     # -- the beginning ---------------------------------------------------------------------------------------------
 
@@ -190,7 +198,7 @@ class Plaza(World):
                 "goal": self._goal[members],
                 "aim": self._scene.aims(self._position[members], self._goal[members], self.radius),
                 "speed": self._speed[members],
-                "radius": np.full(len(members), self.radius),
+                "radius": alike(self.radius, len(members)),
                 "reacts": self._reacts[members],
                 "manner": self._manner[members],
                 **shared,
@@ -204,8 +212,8 @@ class Plaza(World):
             "goal": goal,
             "aim": aim,
             "offset": self._seen_from(members, (aim - position)[:, None])[:, 0],
-            "speed": np.full(len(members), self.robot_speed),
-            "radius": np.full(len(members), self.radius),
+            "speed": alike(self.robot_speed, len(members)),
+            "radius": alike(self.radius, len(members)),
             "near": self._nearest(members, shared["people"]),
             **shared,
         }
@@ -237,7 +245,7 @@ class Plaza(World):
     def _nearest(self, robots: Members, people: FloatArray) -> FloatArray:
         """The nearest people of each of these robots, seen from there, shape (n, near, 5)."""
         position, velocity = self._robot_position[robots], self._robot_velocity[robots]
-        found = np.full((len(position), self.near, 5), np.nan)
+        found = alike(np.nan, len(position), self.near, 5)
         count = min(self.near, len(people))
         if count:
             away = length(people[None, :, :2] - position[:, None])
@@ -316,7 +324,7 @@ class Plaza(World):
             velocity[place] = way / self.dt
             self._heading[who] = heading
             return velocity
-        velocity[place] = capped(moves["velocity"], np.full(len(who), self.robot_speed))
+        velocity[place] = capped(moves["velocity"], alike(self.robot_speed, len(who)))
         moving = length(velocity) > 0.0
         self._heading[robots[moving]] = np.arctan2(velocity[moving, 1], velocity[moving, 0])
         return velocity
@@ -335,7 +343,7 @@ class Plaza(World):
 
     def _count(self, robots: Members) -> None:
         """Tell the tally how these robots moved, and how near people are now."""
-        gap, soonest = (np.full(len(robots), np.inf) for _ in range(2))
+        gap, soonest = alike(np.inf, len(robots)), alike(np.inf, len(robots))
         people = np.flatnonzero(self._here)
         if len(people):
             way = self._position[people] - self._robot_position[robots][:, None]
@@ -357,7 +365,7 @@ class Plaza(World):
         """Those who go on; the others leave, unless the episode ends with them."""
         done = self._tally.state[robots] != UNDER_WAY
         left: Members = robots[~done]
-        if len(left) and done.any():
+        if len(left) and len(left) < len(robots):
             turn.leave("robot", robots[done])
             self._robot_here[robots[done]] = False
         return left
@@ -367,7 +375,7 @@ class Plaza(World):
         if self.on_arrival == "stay" or not len(people):
             return people
         done = length(self._goal[people] - self._position[people]) < self.within
-        if not done.any():
+        if not np.count_nonzero(done):
             return people
         arrived = people[done]
         if self.on_arrival == "return":

@@ -124,6 +124,40 @@ def test_robots_of_a_circle_stand_around_it_and_those_of_a_corridor_in_lanes():
     assert np.array_equal(robots["goal"], robots["position"] * [-1.0, 1.0])
 
 
+def in_place(world, robots):
+    """Whether so many robots start clear of each other and of the walls."""
+    place = begun(world, people=0, robots=robots)[1]["position"]
+    apart = length(place[:, None] - place) + np.where(np.eye(robots), np.inf, 0.0)
+    walls = world.backdrop
+    off = length(from_walls(place, walls)[0]).min(initial=np.inf) if len(walls) else np.inf
+    inside = world.scene not in {"corridor", "intersection"} or np.abs(place[:, 1]).max() < world.width / 2.0
+    return bool(apart.min() >= 2.0 * world.radius - 1e-9 and off >= world.radius - 1e-9 and inside)
+
+
+@pytest.mark.parametrize(
+    ("world", "most"),
+    [
+        (Plaza(size=2.0), 20),
+        (Plaza(scene="open", size=1.0, radius=0.5), 6),
+        (Plaza(scene="corridor", size=6.0, width=2.4), 6),
+        (Plaza(scene="corridor", size=6.0, width=2.0, radius=0.45), 2),
+        (Plaza(scene="intersection", size=6.0, width=4.0), 10),
+    ],
+)
+def test_as_many_robots_are_taken_as_have_room(world, most):
+    world.check({"robot": most})
+    assert in_place(world, most)
+    assert not in_place(world, most + 1)
+    accepted = f"{world.scene}: found {most + 1} robots of radius {world.radius}; accepted: at most {most} with "
+    with pytest.raises(ValueError, match=accepted):
+        world.check({"robot": most + 1})
+
+
+def test_a_corridor_narrower_than_a_robot_takes_none():
+    with pytest.raises(ValueError, match=r"accepted: at most 0 with width 0\.5, or a greater width"):
+        Plaza(scene="corridor", width=0.5).check({"robot": 1})
+
+
 def test_everybody_goes_to_the_other_half_of_a_square():
     people, _ = begun(Plaza(scene="square", size=6.0))
     start, goal = people["position"], people["goal"]
