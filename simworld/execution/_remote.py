@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -258,6 +259,8 @@ class Worker:
         import ray  # noqa: PLC0415
 
         pin_threads()
+        # Ray would raise SystemExit in the middle of an episode, as if a mind had: who is told to end dies at once.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self.errand, self.office = errand, office
         context = ray.get_runtime_context()
         self.unlike = unlike(errand.environment, f"node {context.get_node_id()[:8]}")

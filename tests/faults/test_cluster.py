@@ -63,7 +63,8 @@ class Waves(Cohort):
             once = Path(self.folder) / f"{self.how}"
             with_it = self.how == "always" or _first(once)
             if with_it:
-                os.kill(os.getppid() if self.how == "node" else os.getpid(), signal.SIGKILL)
+                how = signal.SIGTERM if self.how == "ended" else signal.SIGKILL
+                os.kill(os.getppid() if self.how == "node" else os.getpid(), how)
                 time.sleep(60)
         return {"wave": seats.draw("wave")}
 
@@ -267,15 +268,17 @@ def test_a_storage_that_cannot_be_used_is_one_line(cluster, street):
     assert (done.returncode, done.stderr[:16]) == (2, "error: --storage")
 
 
-def test_a_worker_that_is_killed_in_mid_episode_is_replaced(cluster, street):
-    path = street("worker")
+@pytest.mark.parametrize("how", ["worker", "ended"])
+def test_a_worker_that_is_killed_in_mid_episode_is_replaced(cluster, street, how):
+    """By the system, or as Ray does it with those whose driver is gone."""
+    path = street(how)
     done = simworld(
         "run", "street.yaml", "--display", "json", "--address", cluster.address, cwd=path.parent, env=cluster.env
     )
     run = run_of(done, path.parent)
-    assert (path.parent / "worker").exists()
+    assert (path.parent / how).exists()
     complete(run, 6)
-    assert digests(run) == undisturbed(path, "worker")
+    assert digests(run) == undisturbed(path, how)
 
 
 def test_a_worker_process_of_this_machine_is_replaced_too(street):
