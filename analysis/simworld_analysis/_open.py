@@ -61,7 +61,7 @@ def _alike(path: Path) -> str:
 
 
 _OF_EPISODES = frozenset({"episodes", "measures", "agents", "asks", "faults"})
-"""Tables that every run has but trainings."""
+"""Tables of runs, which trainings do not have."""
 
 
 class Run:
@@ -318,13 +318,7 @@ class Run:
             near = difflib.get_close_matches(name, self.tables, 1)
             near = [table for table in self.tables if table == f"decisions.{name}"] or near
             hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(self.tables) or 'none'}"
-            if {"training", "evaluation"} & set(self.tables) and name in {
-                "episodes",
-                "measures",
-                "agents",
-                "asks",
-                "faults",
-            }:
+            if {"training", "evaluation"} & set(self.tables) and name in _OF_EPISODES:
                 hint = "it is a training, and has no episodes of its own: simworld show and report tell of it"
             raise OpenError(f"{self.path} has no table {name!r}; {hint}")
         for _ in range(_TRIES):

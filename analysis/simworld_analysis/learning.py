@@ -34,10 +34,12 @@ def seat_line(run: Run, file: str, path: str = "", more: str = "") -> str:
         path: What the line calls it; the file where it is, if it is left out.
         more: What else stands in the line.
     """
-    told = run.path / "policies" / "kinds.json"
-    kinds = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
-    kind = kinds.get(file.removesuffix(".npz").rpartition("-seed-")[0], "policy")
-    return f"{{kind: {kind}, checkpoint: {path or run.path / 'policies' / file}{more}}}"
+    told = run.path / "policies" / "seats.json"
+    seats = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+    seat = dict(seats.get(file.removesuffix(".npz").rpartition("-seed-")[0], {}))
+    kind = seat.pop("kind", "policy")
+    rest = "".join(f", {name}: {value}" for name, value in seat.items())
+    return f"{{kind: {kind}, checkpoint: {path or run.path / 'policies' / file}{rest}{more}}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,9 @@ def named(policies: Iterable[str], about: str | None) -> list[str]:
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)}")
     told = parser.parse_args().names
+    unknown = [name for name in told if name not in known]
+    if unknown:
+        parser.error(f"found {unknown[0]!r}; accepted: {', '.join(known)}")
     return [name for name in known if not told or name in told]
 
 

@@ -19,6 +19,7 @@ class Classroom(School):
     def __init__(self, part: Part, block: TrainBlock, seed: int, steps: int, roles: Mapping[str, Role]) -> None:
         self._part, self.seed, self.steps, self.roles = part, seed, steps, roles
         self.hidden, self.activation = tuple(block.hidden), block.activation
+        self.beside = part.outside
 
     def play(
         self,
@@ -78,11 +79,18 @@ def _begun(scenario: Scenario, part: Part) -> None:
     """Raise ScenarioError if a learner says that it cannot learn this: before there is a run."""
     block, learner = scenario.model.train, learner_of(scenario, part)
     assert block is not None
+    if len(part.roles) < len(part.outer):
+        twice = next(role for role in part.roles if [name for name, _ in part.outer].count(role) > 1)
+        where = scenario.place(("train", "learners"))
+        raise ScenarioError(
+            f"{where}: train.learners: found several groups of {twice!r}; accepted by {block.algo}: one"
+        )
     stage = Stage(part)
     stage.reset(scenario.model.seed)
     stage.close()
     try:
-        learner.begin(Classroom(part, block, 0, 0, {name: part.seen_role(stage.role(name)) for name in part.roles}))
+        with part.beside():
+            learner.begin(Classroom(part, block, 0, 0, {name: part.seen_role(stage.role(name)) for name in part.roles}))
     except ValueError as error:
         raise ScenarioError(f"{scenario.place(('train', 'algo'))}: train.algo: {block.algo}: {error}") from error
     finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any
@@ -46,9 +46,19 @@ class Part:
         self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
         self.import_from = str(scenario.folder)
         self.asks = bool(resolved.get("models") or resolved.get("people"))
+        self.outside = tuple(self._stand_outside())
+        """What stands beside the society and has no part in branches of it, in words."""
         self._sees = frozenset(sees)
         self._fresh = b""
         self._check_seen()
+
+    def _stand_outside(self) -> Iterator[str]:
+        if self.resolved.get("interventions"):
+            yield "interventions"
+        if any(block.get("reward") for block in self.resolved.get("probes", {}).values()):
+            yield "probes that pay"
+        if self.asks:
+            yield "models and people who are asked"
 
     def beside(self) -> AbstractContextManager[None]:
         """Looks for files where the scenario's are, while its society is at work."""
@@ -311,6 +321,9 @@ def _groups(scenario: Scenario, cell: Cell, learners: Sequence[str]) -> tuple[tu
         found += mine
     if not found:
         raise ScenarioError(f"{scenario.path}: learners: found nobody; accepted: {accepted}")
+    seats = {(seating.role, seating.index): seating.count for seating in cell.seatings}
+    if not any(seats[group] for group in found):
+        raise ScenarioError(f"{scenario.path}: learners: {', '.join(learners)} have no seat; accepted: count above 0")
     if len(set(found)) < len(found):
         raise ScenarioError(f"{scenario.path}: learners: {', '.join(learners)} name a group twice")
     return tuple(found)

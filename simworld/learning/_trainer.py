@@ -16,6 +16,7 @@ import numpy as np
 
 from simworld.errors import ContractError
 from simworld.execution import waited, wish_of
+from simworld.files import beside
 from simworld.kernel import Array, Cohort, Seats
 from simworld.learning._metrics import Metrics
 from simworld.learning._school import Classroom, learner_of
@@ -56,11 +57,12 @@ def train_one(job: Job) -> str:
         RunError: What was trained cannot be read.
     """
     pin_threads()
-    trainer = _Trainer(job)
-    try:
-        return trainer.train()
-    finally:
-        trainer.close()
+    with beside(job.import_from):
+        trainer = _Trainer(job)
+        try:
+            return trainer.train()
+        finally:
+            trainer.close()
 
 
 class _Trainer:
@@ -182,13 +184,14 @@ class _Trainer:
             what.save(unfinished)
             unfinished.replace(folder / f"{policy}-{self._job.name}.npz")
         # For whoever tells how to seat them: trainings side by side write the same.
-        kinds = folder / f"{self._job.name}.tmp"
-        kinds.write_text(json.dumps({policy: what.kind for policy, what in learned.items()}), encoding="utf-8")
-        kinds.replace(folder / "kinds.json")
-        beside = self._job.run / "learned"
+        unfinished = folder / f"{self._job.name}.tmp"
+        seats = {policy: {"kind": what.kind, **what.settings} for policy, what in learned.items()}
+        unfinished.write_text(json.dumps(seats), encoding="utf-8")
+        unfinished.replace(folder / "seats.json")
+        learned_besides = self._job.run / "learned"
         for name, content in self._learner.files().items():
-            beside.mkdir(exist_ok=True)
-            path = beside / f"{Path(name).stem}-{self._job.name}{Path(name).suffix}"
+            learned_besides.mkdir(exist_ok=True)
+            path = learned_besides / f"{Path(name).stem}-{self._job.name}{Path(name).suffix}"
             path.with_suffix(".tmp").write_bytes(content)
             path.with_suffix(".tmp").replace(path)
 

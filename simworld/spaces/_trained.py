@@ -21,6 +21,11 @@ class Trained(ABC):
     kind: ClassVar[str] = "policy"
     """The kind of mind that plays the file: ``{kind: policy, checkpoint: FILE}`` in a scenario."""
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """What else must stand in the line that seats it: what it was trained with."""
+        return {}
+
     @abstractmethod
     def mind(self) -> Cohort:
         """A mind that decides by it, as new."""

@@ -66,6 +66,13 @@ def test_two_runs_may_have_the_same_pseudonym_and_not_the_same_person(ward):
     withdraw(both, names[0])
     asks = open_run(both).table("asks")
     assert asks["fault"].astype(object).fillna("").tolist() == ["redacted", ""]
+    # Runs of one name in two folders are told apart by where they are.
+    for number, run in enumerate(runs):
+        (going.study.parent / f"place-{number}").mkdir()
+        runs[number] = run.rename(going.study.parent / f"place-{number}" / "session")
+    tapes = [f"people.{name}={{kind: tape, run: {run}, match: seat}}" for name, run in zip("ab", runs, strict=True)]
+    alike = execute(Order(load(going.study, [minds, *tapes]), going.study.parent / "alike")).run
+    assert [one.name for one in Participants(alike).all()] == [f"p-001@{run}" for run in runs]
     # Named twice, it is one run, and nobody needs to be told from anybody.
     one = [
         f"people.a={{kind: tape, run: {runs[0]}, match: seat}}",

@@ -22,7 +22,7 @@ from __future__ import annotations
 from simworld_agents.caseworker._asked import AskingMember, LlmExpert, LlmSolver, PersonExpert, case_in_words
 from simworld_agents.caseworker._cues import CUES, NEEDS, BoolArray, Candidates, FloatArray, IntArray, candidates
 from simworld_agents.caseworker._experts import SimulatedExpert
-from simworld_agents.caseworker._members import SolvingMember, TeamMember, rounds_of, stage_of
+from simworld_agents.caseworker._members import SolvingMember, TeamMember, answers_in_words, rounds_of, stage_of, unseen
 from simworld_agents.caseworker._policies import (
     Always,
     Anything,
@@ -58,6 +58,7 @@ __all__ = [
     "TeamMember",
     "Threshold",
     "answered",
+    "answers_in_words",
     "by_support",
     "candidates",
     "case_in_words",
@@ -68,4 +69,5 @@ __all__ = [
     "rounds_of",
     "stage_of",
     "train",
+    "unseen",
 ]

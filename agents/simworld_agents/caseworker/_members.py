@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
@@ -124,6 +124,17 @@ def stage_of(role: Role) -> Stage:
         return Stage(topics=1, known=0, classes=0, features=0)
     topics, features = int(fields["topic"].high or 0) + 1, int(fields["features"].shape[0])
     return Stage(topics, 0, int(answer.high) + 1, features)
+
+
+def answers_in_words(role: Role) -> bool:
+    """Whether a role's cases are questions in words, not those of a stage."""
+    return any(field.name == "answer" and field.dtype == "str" for field in role.act)
+
+
+def unseen(role: Role, names: Iterable[str]) -> str:
+    """The first of these observations that a role does not have; empty if it has all."""
+    known = {field.name for field in role.obs}
+    return next((name for name in names if name not in known), "")
 
 
 def rounds_of(role: Role) -> int:

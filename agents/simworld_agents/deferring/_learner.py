@@ -12,10 +12,10 @@ from annotated_types import Ge, Gt, Le
 from simworld.kernel import Acts, Array, Field, Silent
 from simworld.spaces import Learner, Lesson, School
 from simworld.worlds.casework import Stage
-from simworld_agents.caseworker import TeamMember, rounds_of, stage_of
+from simworld_agents.caseworker import TeamMember, answers_in_words, rounds_of, stage_of, unseen
 from simworld_agents.deferring._fitting import Aim, Bar, Log, fitted, utility
 from simworld_agents.deferring._objectives import ALPHAS, ObjectiveName
-from simworld_agents.deferring._policy import Deferral
+from simworld_agents.deferring._policy import Deferral, DeferringMind
 
 Share = Annotated[float, Ge(0), Le(1)]
 """From 0 to 1."""
@@ -130,9 +130,11 @@ class DeferringLearner(Learner):
         if set(school.roles) != {"member"}:
             raise ValueError(f"learners: found {', '.join(school.roles)}; accepted by deferring: member")
         role = school.roles["member"]
-        plain = stage_of(role)
-        if plain.classes < 2:
+        if answers_in_words(role):
             raise ValueError("it learns from cases of the stage, and must see their features; world.source: stage")
+        if lacking := unseen(role, DeferringMind.sees):
+            raise ValueError(f"members do not see {lacking!r}; accepted: train.sees with all that deferring needs")
+        plain = stage_of(role)
         if rounds_of(role) < 2:
             raise ValueError("world.rounds: accepted by deferring: at least 2, as answers show a round later")
         self._school, self._shape = school, (plain.topics, plain.classes)

@@ -27,6 +27,7 @@ from simworld_agents.caseworker import (
     candidates,
     rounds_of,
     stage_of,
+    unseen,
 )
 from simworld_agents.deferring._objectives import KINDS, ObjectiveName
 
@@ -100,8 +101,8 @@ class Deferral(Trained):
 
     def misfit(self, role: Role) -> str:
         """What keeps it from deciding for a role; empty if nothing does."""
-        if lacking := [name for name in DeferringMind.sees if name not in {f.name for f in role.obs}]:
-            return f"it sees {lacking[0]}, which the role does not"
+        if lacking := unseen(role, DeferringMind.sees):
+            return f"it sees {lacking}, which the role does not"
         stage = stage_of(role)
         own = (self.topics, self.classes, self.weights.shape[2] - 1)
         theirs = (stage.topics, stage.classes, stage.features)

@@ -12,8 +12,9 @@ from annotated_types import Ge, Gt
 from simworld.files import located
 from simworld.kernel import Chance, Field
 from simworld.spaces import Adam, Groups, Grpo, Learner, Lesson, School, gradient, probabilities
-from simworld_agents.caseworker import CUES, FloatArray, rounds_of, stage_of
+from simworld_agents.caseworker import CUES, FloatArray, answers_in_words, rounds_of, stage_of, unseen
 from simworld_agents.hila._groups import Group, Met, groups_of, regret, values_of
+from simworld_agents.hila._member import Hila
 from simworld_agents.hila._policy import DeferencePolicy, Learns
 from simworld_agents.hila._watching import Decisions, Replies, Watched
 
@@ -77,8 +78,10 @@ class HilaLearner(Learner):
         """Begin with the policy that there is at first."""
         if set(school.roles) != {"member"}:
             raise ValueError(f"learners: found {', '.join(school.roles)}; accepted by hila: member")
-        if stage_of(school.roles["member"]).classes < 2:
+        if answers_in_words(school.roles["member"]):
             raise ValueError("the world's cases are in words; accepted by hila: source: stage")
+        if lacking := unseen(school.roles["member"], Hila.sees):
+            raise ValueError(f"members do not see {lacking!r}; accepted by hila: train.sees with all that it needs")
         if not rounds_of(school.roles["member"]):
             raise ValueError("world.rounds: found 0; accepted by hila: at least 1")
         self._school, self._chance = school, Chance(school.seed)

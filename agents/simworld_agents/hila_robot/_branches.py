@@ -86,11 +86,20 @@ class Branches:
                 mind = self.mind.told(tick, member, choice)
                 change = Intervention(tick, minds={("robot", place): mind})
                 walked, paid[choice] = self._followed(kernel, member, change)
-                apart = length(walked - alone[: len(walked)])
-                # An episode that ends before that tells nothing of what would come.
-                moved[choice] = np.nansum(apart) / (self.how.ticks * max(apart.shape[1], 1))
+                moved[choice] = self._apart(walked, alone)
             self.moved[tick, member] = moved
             self.worth[tick, member] = paid - self.how.weight * moved
+
+    def _apart(self, walked: FloatArray, alone: FloatArray) -> float:
+        """How far people are from where they would be, in m, on average over those who are there, and over ticks.
+
+        An episode that ends before that, with the robot or without it, tells nothing of what would come: that counts
+        as nothing.
+        """
+        both = min(len(walked), len(alone))
+        apart = length(walked[:both] - alone[:both])
+        there = np.count_nonzero(~np.isnan(apart))
+        return float(np.nansum(apart) / (self.how.ticks * (there / both))) if there else 0.0
 
     def _followed(self, kernel: Kernel, member: int, change: Intervention) -> tuple[FloatArray, float]:
         """Where people are in each of the next ticks, nan who is not there, shape (t, n, 2); and what it is paid."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -21,9 +22,20 @@ FOLLOW = Follow()
 _DRAWN = Rule(choose="drawn")
 _RATE = 0.05
 """Step size of Adam."""
-_ENTROPY = 0.03
-"""So much more than HILA's .001: yielding is bad on average, and with less it is dropped before it is found where it
-is good."""
+
+
+@dataclass(frozen=True)
+class How(Grpo):
+    """GRPO without divergence, and with more entropy than HILA's.
+
+    Yielding is bad on average: with an entropy of .001 it is dropped before it is found where it is good.
+    """
+
+    kl: Annotated[float, Ge(0)] = 0.0
+    entropy: Annotated[float, Ge(0)] = 0.03
+
+
+HOW = How()
 
 
 class HilaRobotLearner(Learner):
@@ -43,6 +55,7 @@ class HilaRobotLearner(Learner):
         *(Field(name, meaning=f"probability to {name}") for name in CHOICES),
     )
     needs_torch: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ("model",)
 
     def __init__(
         self,
@@ -50,7 +63,7 @@ class HilaRobotLearner(Learner):
         model: str = "",
         follow: Follow = FOLLOW,
         episodes: Annotated[int, Gt(0)] = 5,
-        how: Grpo | None = None,
+        how: How = HOW,
         updates: Annotated[int, Ge(0)] = 10,
     ) -> None:
         """How to train.
@@ -60,12 +73,11 @@ class HilaRobotLearner(Learner):
             model: A model of people by which it foretells, as ``algo: sacson`` leaves it; by default a social force.
             follow: How branches are followed, and what perturbation costs in them.
             episodes: How many are played in each iteration.
-            how: Advantages, clip, and weights of divergence and entropy; by default no divergence, and an entropy that
-                keeps all three choices tried.
+            how: Advantages, clip, and weights of divergence and entropy.
             updates: Gradient steps in each iteration; each sees all choices of its episodes.
         """
         self._way, self._model, self._follow = way, model, follow
-        self._episodes, self._how, self._updates = episodes, how or Grpo(kl=0.0, entropy=_ENTROPY), updates
+        self._episodes, self._how, self._updates = episodes, how, updates
 
     def begin(self, school: School) -> None:
         """Begin with a policy to which all choices are alike."""
@@ -75,6 +87,11 @@ class HilaRobotLearner(Learner):
         policy = CallPolicy(way=self._way, model=self._model)
         if policy.misfit(role):
             raise ValueError(f"{policy.misfit(role)}; accepted by hila_robot: the robots of operated_plaza")
+        if school.beside:
+            raise ValueError(
+                f"choices are followed in branches, in which {school.beside[0]} have no part; accepted: a scenario"
+                " without them"
+            )
         HilaRobot.following(policy)  # the model of people is there
         self._school, self._weights, self._adam, self._played = school, np.zeros(len(CUES)), Adam(len(CUES)), 0
 
@@ -90,6 +107,8 @@ class HilaRobotLearner(Learner):
                 worth.append(branches.worth[moment])
                 moved.append(branches.moved[moment])
         self._played += self._episodes
+        if not seen:
+            raise ValueError(f"no robot chose anything in {self._episodes} episodes; accepted: a longer horizon")
         cues = candidates(np.array(seen))
         allowed = np.ones(cues.shape[:2], dtype=np.bool_)
         chances = probabilities(self._weights, cues, allowed)

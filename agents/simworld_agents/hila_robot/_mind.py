@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
@@ -59,12 +60,17 @@ class HilaRobot(Planner):
             seconds: How long a choice is kept to, in s.
 
         Raises:
-            ValueError: There is no such file, it holds something else, or the policy was trained for another way.
+            ValueError: There is no such file, it holds something else, or the policy was trained for another way or
+                with another model.
         """
         super().__init__()
         self._follows = CallPolicy.load(located(checkpoint)) if checkpoint else CallPolicy(way=way, model=model)
         if self._follows.way != way:
             raise ValueError(f"{checkpoint}: trained with way: {self._follows.way}; found way: {way}")
+        if Path(self._follows.model).name != Path(model).name:
+            # Its weights are of what that model foretells.
+            trained = self._follows.model or "none"
+            raise ValueError(f"{checkpoint}: trained with model: {trained}; found model: {model or 'none'}")
         self._rule, self._seconds = rule, seconds
         self._straight = Straight() if way == "straight" else None
         self._foretells: Predictor = PedNet.load(located(model)) if model else Reacting()

@@ -87,6 +87,11 @@ class CallPolicy(Trained):
         found: FloatArray = raised / raised.sum(axis=1, keepdims=True)
         return found
 
+    @property
+    def settings(self) -> Mapping[str, str]:
+        """How it goes its way, and by which model of people it foretells."""
+        return {"way": self.way} | ({"model": self.model} if self.model else {})
+
     def mind(self) -> HilaRobot:
         """A robot that does what it finds best."""
         from simworld_agents.hila_robot._mind import HilaRobot  # noqa: PLC0415
@@ -112,11 +117,12 @@ class CallPolicy(Trained):
         """Read one. Raises ValueError: the file holds something else."""
         with kept_in(path, "policy of hila_robot") as found:
             data, weights = json.loads(str(found["policy"])), found["weights"].astype(np.float64)
-            form, cues, way, model, about = (data[name] for name in ("format", "cues", "way", "model", "about"))
+            form, cues, way, model = (data[name] for name in ("format", "cues", "way", "model"))
+            about = dict(data["about"])
         if form != _FORMAT:
             raise ValueError(f"{path}: format {form!r}; accepted: {_FORMAT!r}")
         if cues != list(CUES) or weights.shape != (len(CUES),) or not np.isfinite(weights).all():
             raise ValueError(f"{path}: its cues are not those of this version; accepted: {', '.join(CUES)}")
         if way not in get_args(Way):
             raise ValueError(f"{path}: way {way!r}; accepted: {', '.join(get_args(Way))}")
-        return CallPolicy(weights, way, str(model), dict(about))
+        return CallPolicy(weights, way, str(model), about)

@@ -48,6 +48,7 @@ class _Steered(Agent):
     def __post_init__(self) -> None:
         """Begin without a move."""
         self._move, self._left = _HOLD, 0
+        self._drove = (-1, -1)
 
     def check(self, role: Role) -> None:
         """Raise ValueError unless the role moves by velocity, or as a unicycle."""
@@ -55,12 +56,14 @@ class _Steered(Agent):
 
     async def act(self, seen: Mapping[str, Value], seat: Seat) -> Action:
         """Ask which move to make, if the last one is over; and move."""
-        move, left = self._move, self._left
+        move, left, drives = self._move, self._left, (int(_number(seen.get("robot", -1))), seat.tick)
+        if drives[0] >= 0 and drives != (self._drove[0], self._drove[1] + 1):
+            left = 0  # an operator who takes over: what it chose for another robot, or another time, is no answer here
         if left == 0:
             move = await self.choose(seen, seat)
             left = max(1, round(self.seconds / _number(seen["dt"])))
         # Memory changes only after the answer, so that the decision can be executed again.
-        self._move, self._left = move, left - 1
+        self._move, self._left, self._drove = move, left - 1, drives
         seat.show(move=move)
         return _done(move, seen, seat.role)
 

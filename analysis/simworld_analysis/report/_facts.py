@@ -83,13 +83,19 @@ class CostRow:
     """What one variant took."""
 
     variant: Variant
-    asked: str
+    by: Mapping[str, int]
+    """How many asks each source answered: a person's answers and a stand-in's are never one number."""
     asks: int
     prompt_tokens: float
     completion_tokens: float
     usd: float
     faulty: int
     seconds: float
+
+    @property
+    def asked(self) -> str:
+        """Who answered."""
+        return ", ".join(source if len(self.by) == 1 else f"{source}: {n:,}" for source, n in self.by.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,11 @@ class Cost:
     def stand_ins(self) -> tuple[str, ...]:
         """Models that are none."""
         return tuple(dict.fromkeys(model for _, model, stand_in in self.models if stand_in))
+
+    @property
+    def of_stand_ins(self) -> int:
+        """How many asks stand-ins answered."""
+        return sum(n for row in self.rows for source, n in row.by.items() if source.startswith(STAND_IN))
 
     def total(self, name: str) -> float:
         """The sum over variants of a column of ``CostRow``."""
@@ -231,15 +242,13 @@ def _costs(run: Run, asks: pd.DataFrame, of: Mapping[str, str], variants: tuple[
     rows = []
     for variant in variants:
         mine = asks[asks["variant"] == variant.name]
-        by = mine["source"].dropna().astype(str).value_counts(sort=False)
-        # Answers of different kinds are never one number: a person's are not a stand-in's.
-        told = ", ".join(str(s) if len(by) == 1 else f"{s}: {n:,}" for s, n in by.items() if n)
+        by = Counter(mine["source"].dropna().astype(str))
         faulty = mine["fault"].notna() & (mine["fault"].astype(str) != "mended")
         into, out, usd = (
             float(sums.get((variant.name, True, k), 0.0)) for k in ("prompt_tokens", "completion_tokens", "usd")
         )
         seconds = float(sums.get((variant.name, False, "seconds"), 0.0))
-        rows.append(CostRow(variant, told, len(mine), into, out, usd, int(faulty.sum()), seconds))
+        rows.append(CostRow(variant, by, len(mine), into, out, usd, int(faulty.sum()), seconds))
     return rows
 
 

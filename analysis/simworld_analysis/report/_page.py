@@ -237,8 +237,9 @@ def _tiles(manifest: Mapping[str, Any], done: Happened, claims: Claims) -> list[
         good = sum(row.word == "holds" for row in claims.rows)
         tiles.append((f"{good}/{len(claims.rows)}", "claims hold"))
     tiles.append((f"{sum(fault.times for fault in done.faults):,}", "faults"))
-    if cost.total("asks"):
-        tiles.append((f"{cost.total('asks'):,.0f}", "asks"))
+    others = int(cost.total("asks")) - cost.of_stand_ins
+    tiles += [(f"{others:,}", "asks")] if others else []
+    tiles += [(f"{cost.of_stand_ins:,}", "asks of a stand-in")] if cost.of_stand_ins else []
     return tiles
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -429,6 +430,10 @@ def test_what_it_cannot_learn_it_says(tmp_path):
     (tmp_path / "q.csv").write_text("question,answer\na,b\n")
     classroom.roles = {"member": Casework("csv", file=str(tmp_path / "q.csv")).roles[0]}
     with pytest.raises(ValueError, match="accepted by hila: source: stage"):
+        HilaLearner().begin(classroom)
+    role = Casework().roles[0]
+    classroom.roles = {"member": replace(role, obs=tuple(f for f in role.obs if f.name != "round"))}
+    with pytest.raises(ValueError, match=r"members do not see 'round'; accepted by hila: train.sees"):
         HilaLearner().begin(classroom)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from simworld.cli._train import train as train_command
 from simworld.errors import ScenarioError
-from simworld.execution import Order, execute, replay_run
+from simworld.execution import Order, check, execute, replay_run
 from simworld.kernel import Group, Individuals, Intervention, Kernel, Silent
 from simworld.learning._school import Classroom
 from simworld.learning._stage import Part, Stage
@@ -32,6 +35,7 @@ from simworld_agents.hila_robot import (
 from simworld_agents.navigator import Costs, PersonRobot, Planner, SocialForce, Still, Straight
 from simworld_analysis import open_run
 
+MODELS = Path(__file__).parents[3] / "scenarios" / "plaza" / "models"
 NET = Rewards(goal=0.0, collision=0.0, discomfort=0.0, progress=1.0, second=-1.0)
 """In metres: the way that is made good, less the time at 1 m/s."""
 
@@ -205,6 +209,44 @@ def test_a_choice_is_worth_what_came_of_it():
     assert branches.worth[4, 0][1] == pytest.approx(paid - 10.0 * np.mean(apart))
 
 
+def two_robots(one, other, tick, people=1):
+    """A plaza on which the second robot is nearly there."""
+    seating = seated(one, people=people) | {"robot": [Group(one, 1), Group(other, 1)]}
+    world = plaza(size=3.0)
+    kernel = Kernel(world, seating, 3, 60)
+    kernel.run(tick)
+    world._robot_position[1] = world._robot_goal[1] + [0.0, 0.8]
+    return kernel
+
+
+def test_of_two_robots_ticks_are_compared_that_both_branches_have():
+    """Without the one, the episode ends when the other arrives: what is nobody's walk is compared with none."""
+    mind = HilaRobot(rule=Rule("go"), way="straight")
+    kernel = two_robots(mind, Straight(), 8)
+    branches = Branches(mind, Follow(weight=10.0))
+    branches.look(kernel, 8)
+    alone, _ = branches._followed(kernel, 0, Intervention(8, without={"robot": np.array([0])}))
+    told = mind.told(8, 0, CHOICES.index("go"))
+    walked, _ = branches._followed(kernel, 0, Intervention(8, minds={("robot", 0): told}))
+    assert 0 < len(alone) < len(walked) == 11
+    apart = np.hypot(*np.moveaxis(walked[: len(alone)] - alone, -1, 0))
+    assert branches.moved[8, 0][0] == pytest.approx(apart.sum() / 11)
+
+
+def test_people_who_are_not_there_dilute_nothing():
+    """Of nine who will come, one is there: the mean is over that one."""
+    few, many = (HilaRobot(rule=Rule("go"), way="straight") for _ in range(2))
+    moved = []
+    for mind, absent in ((few, 0), (many, 8)):
+        branches, kernel = Branches(mind, Follow(ticks=4)), Kernel(plaza(), seated(mind, people=1 + absent), 3, 60)
+        kernel.intervene(Intervention(0, without={"pedestrian": np.arange(1, 1 + absent)}))
+        kernel.run(8)
+        branches.look(kernel, 8)
+        moved.append(branches.moved[8, 0])
+    assert moved[0][0] > 0.0
+    assert moved[1] == pytest.approx(moved[0], rel=1e-12)
+
+
 def test_an_operator_that_drives_as_the_robot_goes_is_worth_its_fee_less():
     branches, _, _, _ = followed(operator=Planner(), rule="go")
     for moment, worth in branches.worth.items():
@@ -290,6 +332,35 @@ def test_a_training_by_the_command_makes_a_policy_that_plays(tmp_path, monkeypat
     assert not run.table("decisions.robot")["mind.perturbation"].isna().all()
 
 
+def trained_at(folder, text):
+    (folder / "it.yaml").write_text(text)
+    return CliRunner().invoke(train_command, [str(folder / "it.yaml"), "--jobs", "1", "--out", str(folder / "runs")])
+
+
+def test_a_model_beside_the_scenario_is_found_from_anywhere_and_counts(tmp_path, monkeypatch):
+    study, elsewhere = tmp_path / "study", tmp_path / "elsewhere"
+    study.mkdir()
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    shutil.copyfile(MODELS / "people.npz", study / "people.npz")
+    text = SCENARIO.replace("FEE", "-0.2").replace("episodes: 2", "episodes: 1, model: people.npz")
+    text = text.replace("steps: 60", "steps: 1")
+    first = trained_at(study, text)
+    assert first.exit_code == 0, first.output
+    # The line that it prints says with what the policy was trained; another model makes another training.
+    line = first.output.splitlines()[-1].removeprefix("in a scenario: ")
+    assert line.endswith("policies/robot-seed-000.npz, way: straight, model: people.npz}")
+    played = text.split("train:")[0].replace("{kind: hila_robot, way: straight}", line)
+    (study / "played.yaml").write_text(played)
+    assert execute(Order(load(study / "played.yaml"), tmp_path / "played")).status == "success"
+    shutil.copyfile(MODELS / "people_1_percent.npz", study / "people.npz")
+    assert trained_at(study, text).exit_code == 0
+    assert len(list((study / "runs").glob("*/run.json"))) == 2
+    (study / "played.yaml").write_text(played.replace(", model: people.npz", ""))
+    with pytest.raises(ScenarioError, match=r"trained with model: people\.npz; found model: none"):
+        check(load(study / "played.yaml"))
+
+
 def test_who_watches_an_episode_is_shown_every_so_many_ticks_of_it(tmp_path):
     learner = schooled(tmp_path)
     looks = []
@@ -327,6 +398,17 @@ def test_a_policy_is_kept_in_a_file(tmp_path):
         ("operated_plaza, time_limit: 15, collisions: count, call: -0.2", "plaza, time_limit: 15", "ask"),
         ("learners: [robot]", "learners: [operator]", "accepted by hila_robot: robot"),
         ("way: straight, episodes: 2", "model: no.npz, episodes: 2", "there is no file 'no.npz'"),
+        ("{kind: hila_robot, way: straight}", "[{kind: hila_robot}, {kind: hila_robot}]", "several groups of 'robot'"),
+        (
+            "episodes: 1\n",
+            "episodes: 1\ninterventions: [{at: 8, set: {world.visible: false}}]\n",
+            "interventions have no",
+        ),
+        (
+            "operator: {kind: planner",
+            "operator: {kind: person_robot} #",
+            "models and people who are asked have no part",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(tmp_path, monkeypatch, old, new, message):
@@ -336,6 +418,8 @@ def test_what_does_not_fit_is_said_in_one_line(tmp_path, monkeypatch, old, new, 
         text = "\n".join(line for line in text.splitlines() if "  operator:" not in line).replace(
             "[calls, driven]", "[success]"
         )
+    if "person_robot" in new:
+        text += "people: {default: {kind: scripted, answers: [go]}}\n"
     (tmp_path / "it.yaml").write_text(text)
     result = CliRunner().invoke(train_command, ["it.yaml", "--jobs", "1"])
     assert isinstance(result.exception, ScenarioError)

@@ -197,6 +197,21 @@ def test_a_person_in_the_seat_is_asked_only_while_it_drives(tmp_path):
     assert set(rows["mind.move"]) == {"go", "left", "wait"}
 
 
+def test_a_move_is_kept_to_for_one_robot_and_not_for_the_next(tmp_path):
+    """Nobody was asked about the other robot, nor about this one at a later call."""
+    (tmp_path / "it.yaml").write_text(SCENARIO.replace("OPERATOR", "{kind: person_robot, seconds: 2}"))
+    run = open_run(execute(Order(load(tmp_path / "it.yaml"), tmp_path / "runs")).run)
+    rows = run.table("decisions.operator").dropna(subset=["mind.move"])
+    drives, kept = [], 8  # ticks
+    for tick, robot in zip(rows["tick"], rows["obs.robot"], strict=True):
+        if drives and drives[-1][:2] == [robot, tick - 1]:
+            drives[-1][1:] = [tick, drives[-1][2] + 1]
+        else:
+            drives.append([robot, tick, 1])
+    assert {robot for robot, _, _ in drives} == {0, 1}
+    assert len(run.table("asks")) == sum(-(-ticks // kept) for _, _, ticks in drives)
+
+
 def test_robots_that_may_ask_are_an_environment(tmp_path):
     from pettingzoo.test import parallel_api_test
 
