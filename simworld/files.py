@@ -18,7 +18,9 @@ def beside(folder: str | os.PathLike[str]) -> Iterator[None]:
     One process may have several scenarios in several folders, and each means its own ``policy.npz``. No folder changes
     nothing.
     """
-    token = _BESIDE.set(Path(folder) if str(folder) else _BESIDE.get())
+    # Of a folder that is one already nothing is made anew: an environment comes here at every step.
+    chosen = folder if isinstance(folder, Path) else Path(folder) if folder else _BESIDE.get()
+    token = _BESIDE.set(chosen)
     try:
         yield
     finally:

@@ -44,7 +44,7 @@ class Part:
         self.outer = _groups(scenario, self.cell, learners)
         """The groups that are decided outside: role and place."""
         self.roles = tuple(dict.fromkeys(role for role, _ in self.outer))
-        self.import_from = str(scenario.folder)
+        self.import_from, self._folder = str(scenario.folder), scenario.folder
         self.asks = bool(resolved.get("models") or resolved.get("people"))
         self.outside = tuple(self._stand_outside())
         """What stands beside the society and has no part in branches of it, in words."""
@@ -62,7 +62,7 @@ class Part:
 
     def beside(self) -> AbstractContextManager[None]:
         """Looks for files where the scenario's are, while its society is at work."""
-        return beside(self.import_from)
+        return beside(self._folder)
 
     def probes(self, world: World) -> Probes:
         """The probes that pay: those are part of an episode."""

@@ -159,9 +159,9 @@ class OperatedPlaza(Plaza):
         super()._moves(moment, robots)
         return self._operators.moves(robots, moment.acts.get("robot"), moment.acts.get("operator"))
 
-    def _drive(self, moment: Moment, robots: Members, turn: Turn) -> None:
+    def _drive(self, moment: Moment, robots: Members, people: Members, turn: Turn) -> None:
         """Then operators are given to those who ask, who pay for it."""
-        super()._drive(moment, robots, turn)
+        super()._drive(moment, robots, people, turn)
         under_way = robots[self._tally.state[robots] == UNDER_WAY]
         called = self._operators.pass_on(under_way, moment.acts.get("robot"), turn)
         fees = np.full(len(called), self.call)

@@ -28,6 +28,7 @@ _MOTION = {
     "jerk": ("m/s3", "size of the change of acceleration"),
 }
 """What is measured of how robots move: each needs one more tick than the one before, and is nan until then."""
+_MOTION_NAMES = tuple(f"{name}{end}" for end in ("", "_min", "_max") for name in _MOTION)
 MEASURES = (
     Field("success", meaning="share of robots that have arrived"),
     Field("collision", meaning="share of robots that touched a person, a wall or another robot"),
@@ -193,9 +194,8 @@ class Tally:
         # Of so many ticks each knows one less than the one before.
         times = [sum(max(n - fewer, 0.0) for n in ticks) for fewer in range(len(_MOTION))]
         least, most = np.fmin.reduce(self._lows[own]).tolist(), np.fmax.reduce(self._highs[own]).tolist()
-        found = {name: total / n if n else float("nan") for name, total, n in zip(_MOTION, sums, times, strict=True)}
-        found |= {f"{name}_min": value for name, value in zip(_MOTION, least, strict=True)}
-        return found | {f"{name}_max": value for name, value in zip(_MOTION, most, strict=True)}
+        means = [total / n if n else float("nan") for total, n in zip(sums, times, strict=True)]
+        return dict(zip(_MOTION_NAMES, (*means, *least, *most), strict=True))
 
 
 def _finite(values: FloatArray) -> float:

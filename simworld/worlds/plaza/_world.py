@@ -264,11 +264,11 @@ class Plaza(World):
         people, robots = turn.members("pedestrian"), turn.members("robot")
         velocity = self._wanted(moment, people)
         if len(robots):
-            self._drive(moment, robots, turn)
+            self._drive(moment, robots, people, turn)
         self._position[people] += velocity * self.dt
         self._velocity[people] = velocity
         if len(robots):
-            self._count(robots)
+            self._count(robots, people)
             self._delay(people)
             turn.emit(**self._numbers())
             robots = self._robots_out(robots, turn)
@@ -289,13 +289,13 @@ class Plaza(World):
             velocity[np.searchsorted(people, acts.members)] = acts["velocity"]
         return velocity
 
-    def _drive(self, moment: Moment, robots: Members, turn: Turn) -> None:
+    def _drive(self, moment: Moment, robots: Members, people: Members, turn: Turn) -> None:
         """Move the robots, and judge how: people are still where they were."""
         before = self._robot_position[robots]
         velocity = self._steer(moment, robots)
         after = before + velocity * self.dt
-        people = self._position[self._here], self._velocity[self._here]
-        touched, nearest = contacts(before, velocity, people, self._walls, self.radius, self.dt)
+        walked = self._position[people], self._velocity[people]
+        touched, nearest = contacts(before, velocity, walked, self._walls, self.radius, self.dt)
         late = self.time_limit is not None and turn.tick * self.dt > self.time_limit - 1e-9
         if late:
             touched[:] = False
@@ -341,10 +341,9 @@ class Plaza(World):
         """All measures, as they stand."""
         return self._tally.numbers()
 
-    def _count(self, robots: Members) -> None:
+    def _count(self, robots: Members, people: Members) -> None:
         """Tell the tally how these robots moved, and how near people are now."""
         gap, soonest = alike(np.inf, len(robots)), alike(np.inf, len(robots))
-        people = np.flatnonzero(self._here)
         if len(people):
             way = self._position[people] - self._robot_position[robots][:, None]
             gap = length(way).min(axis=1) - 2.0 * self.radius
