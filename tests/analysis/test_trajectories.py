@@ -173,6 +173,10 @@ def test_the_report_shows_paths_and_does_not_say_that_they_cannot_be_drawn(plaza
     page = render_report(crossing)
     assert re.search(r"<h3>Paths</h3>\s*<h4>obs.position</h4>\s*<figure", page)
     assert "1 of 2 paths differ, 1 absent" in page
+    assert "These are the first" not in page
+    names = [f"e{i}" for i in range(6)]
+    six = plaza(arms={name: f"arm{name}" for name in names}, walker={name: {0: straight(0, 0, 1, 1)} for name in names})
+    assert "These are the first 4 of 6; run.plot.trajectories(arms=[...]) draws others." in render_report(six)
     watching = plaza(manifest={"watch": ["walker.obs.position"]}, walker={"e": {0: straight(0, 0, 1, 1)}})
     assert "It has no numbers that could be drawn" not in render_report(watching)
     elsewhere = plaza(unit="USD", walker={"e": {0: straight(0, 0, 1, 1)}})

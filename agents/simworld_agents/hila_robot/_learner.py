@@ -28,7 +28,7 @@ _RATE = 0.05
 class How(Grpo):
     """GRPO without divergence, and with more entropy than HILA's.
 
-    Yielding is bad on average: with an entropy of .001 it is dropped before it is found where it is good.
+    Yielding is bad on average: with less entropy it may be dropped before it is found where it is good.
     """
 
     kl: Annotated[float, Ge(0)] = 0.0

@@ -16,10 +16,11 @@ from simworld_analysis.plots._paths import position_column
 from simworld_analysis.plots._style import MOST_VARIANTS, plain_figure
 from simworld_analysis.plots._svg import figure_svg
 from simworld_analysis.plots._tradeoff import tradeoff
-from simworld_analysis.plots._trajectories import trajectories
+from simworld_analysis.plots._trajectories import MOST_WALKS, trajectories
 
 __all__ = [
     "MOST_VARIANTS",
+    "MOST_WALKS",
     "Bands",
     "Plots",
     "bands",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_MOST = 4
+MOST_WALKS = 4
 """Variants that are drawn if none are named."""
 _STAGES = 6
 _FAINTEST = 0.22
@@ -57,7 +57,7 @@ def trajectories(
     Raises:
         OpenError: No such column, arm or seed, nobody has a position, or no episode has succeeded.
     """
-    seed, walks = walks_of(run, column, seed, _MOST, arms)
+    seed, walks = walks_of(run, column, seed, MOST_WALKS, arms)
     low, high = extent([walk.paths for walk in walks], [walk.backdrop for walk in walks])
     unit, every = time_unit(run), _every(walks)
     with s.style():

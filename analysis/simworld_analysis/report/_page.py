@@ -142,7 +142,7 @@ def page_of(run: Run) -> Page:
     done = happened(run, manifest)
     stand_ins = {variant.name: variant.stand_in for variant in done.variants}
     claims = claims_of(run, stand_ins)
-    paths = trajectories_of(run)
+    paths = trajectories_of(run, len(done.variants))
     drawn = paths.column if paths else ""
     watched = [name for name in _texts(manifest, "watch") if not drawn or name.partition(".")[2] != drawn]
     codebook = run.codebook()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simworld_analysis._open import OpenError, Run
-from simworld_analysis.plots import figure_svg, position_column, trajectories
+from simworld_analysis.plots import MOST_WALKS, figure_svg, position_column, trajectories
 from simworld_analysis.report._results import Picture
 
 
@@ -17,8 +17,8 @@ class Trajectories:
     picture: Picture
 
 
-def trajectories_of(run: Run) -> Trajectories | None:
-    """The paths of a run; None if it records no positions, or no episode has succeeded."""
+def trajectories_of(run: Run, variants: int) -> Trajectories | None:
+    """The paths of a run with so many variants; None if it records no positions, or no episode has succeeded."""
     try:
         column = position_column(run)
         if column is None:
@@ -31,4 +31,6 @@ def trajectories_of(run: Run) -> Trajectories | None:
         "apart in time; a ring is a start, a disc an end. Dashed beneath: the paths of the arm that is compared with, "
         "where they differ."
     )
+    if variants > MOST_WALKS:
+        caption += f" These are the first {MOST_WALKS} of {variants}; run.plot.trajectories(arms=[...]) draws others."
     return Trajectories(column, Picture(svg, caption))
