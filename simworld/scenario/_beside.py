@@ -20,6 +20,8 @@ from typing import Any, NoReturn
 
 from simworld.errors import ScenarioError
 
+_FOLDERS: set[str] = set()
+"""Scenarios' folders that modules may come from."""
 _RUN: dict[str, str] = {}
 """SHA-256 of the sources that this process has run, by path."""
 
@@ -27,13 +29,18 @@ _RUN: dict[str, str] = {}
 def import_beside(folder: str | os.PathLike[str]) -> None:
     """Let ``module:Class`` name modules in this folder too, for the rest of the process.
 
-    Installed modules come first: a file beside a scenario never stands in for one of theirs. The modules are compiled
-    from their source each time: Python takes kept bytecode for a file of the same length written in the same second,
-    and a run whose recorded sources differ from the code that it ran could not be replayed.
+    Installed modules come first: a file beside a scenario never stands in for one of theirs. Of several scenarios'
+    folders the one that was named last comes first. The modules are compiled from their source each time: Python takes
+    kept bytecode for a file of the same length written in the same second, and a run whose recorded sources differ from
+    the code that it ran could not be replayed.
     """
     path = str(Path(folder).resolve())
+    first = next((place for place, entry in enumerate(sys.path) if entry in _FOLDERS), len(sys.path))
+    if path in _FOLDERS and sys.path[first : first + 1] != [path]:
+        sys.path[:] = [entry for entry in sys.path if entry != path]
     if path not in sys.path:
-        sys.path.append(path)
+        sys.path.insert(first, path)
+        _FOLDERS.add(path)
     _read_afresh(path)
 
 

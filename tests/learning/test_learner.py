@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,16 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for path in EXAMPLES.glob("climb.*"):
         (tmp_path / path.name).write_text(path.read_text())
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("climb", None)
+
+
+def edited(here, old, new):
+    """Another learner, as a process finds it that begins now."""
+    code = (here / "climb.py").read_text()
+    assert old in code
+    (here / "climb.py").write_text(code.replace(old, new))
+    sys.modules.pop("climb", None)
 
 
 def told(*arguments):
@@ -74,7 +84,7 @@ def test_it_goes_on_where_it_was_stopped_and_another_class_is_another_training(h
     after = open_run(run).table("training")
     same = ["training_seed", "iteration", "steps", "return", "told.best"]
     assert after[same].equals(whole[same])
-    (here / "climb.py").write_text((here / "climb.py").read_text() + "# another\n")
+    edited(here, "class Climb", "# another\nclass Climb")
     assert told("--jobs", "1", "--set", "train.evaluate_every=1")["run"] != first["run"]
 
 
@@ -105,7 +115,7 @@ def test_what_it_cannot_do_is_one_line(here, change, says):
     ids=["no decisions", "another policy", "an evaluation's episode", "an undeclared number"],
 )
 def test_a_learner_that_breaks_its_contract_is_a_failed_training_with_its_reason(here, spoil, says):
-    (here / "climb.py").write_text((here / "climb.py").read_text().replace(spoil, says))
+    edited(here, spoil, says)
     reason = {
         "return Lesson(0,": "climb:Climb: an iteration of 0 decisions; accepted: at least one",
         "return {'nobody': self._network(self.kept)}": "nothing learned for the policy 'player': found nobody",

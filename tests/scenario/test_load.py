@@ -216,6 +216,23 @@ def test_minds_may_lie_beside_the_scenario(write, scenario, tmp_path):
     assert load(path, import_from=tmp_path / "folder").cells[0].seatings[0].kind == "mind_elsewhere:Mine"
 
 
+def test_of_two_folders_that_have_a_module_the_scenarios_own_comes_first(write, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mind_twice.py").write_text(
+            "from simworld.kernel import Agent\n\nclass Mine(Agent):\n"
+            f"    folder = {name!r}\n\n    def act(self, seen, seat):\n        return {{}}\n"
+        )
+        load(write(BASE), import_from=tmp_path / name)  # imports nothing of it
+    own = ["roles.planner.kind=mind_twice:Mine"]
+    load(write(BASE), import_from=tmp_path / "one")
+    assert load(write(BASE), own, import_from=tmp_path / "one").cells[0].seatings[0].build().folder == "one"
+    with pytest.raises(
+        ScenarioError, match=r"two/mind_twice\.py: this process has imported .*one/mind_twice\.py instead"
+    ):
+        load(write(BASE), own, import_from=tmp_path / "two")
+
+
 def test_the_cause_of_an_error_is_kept(write):
     with pytest.raises(ScenarioError) as caught:
         load(write(BASE.replace("@Town", "no.such:Town")))
