@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
+from simworld.cli._argument import LATEST
+
 _LOOK = 0.5
-_LATEST = Path("latest")
 
 
 @click.command(epilog="Example: simworld human latest")
@@ -34,7 +35,7 @@ def human(run: Path, out: Path, host: str, port: int, participant: str | None) -
     from simworld.console import is_loopback, serve  # noqa: PLC0415
     from simworld.execution import withdraw  # noqa: PLC0415
 
-    if run == _LATEST and not run.exists():
+    if str(run) == LATEST and not run.exists():
         run = _latest(out) if participant is None else _newest(out)
     if participant is not None:
         done = withdraw(run, participant)

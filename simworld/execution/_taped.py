@@ -40,10 +40,15 @@ def tapes_of(scenario: Scenario) -> dict[str, AnswerTape]:
                     raise ScenarioError(f"{where}: found {run!r}; {error}; accepted: {accepted}") from error
     of = Counter(name for tape in _by_folder(found, folders).values() for name in tape.participants)
     doubled = {name for name, count in of.items() if count > 1}
-    # By the name of the run; by its path as it is written where two in different places are called alike.
-    called = Counter(folders[run].name for run in found)
-    names = {run: folders[run].name if called[folders[run].name] == 1 else run for run in found}
+    names = _names(folders)
     return {run: tape.qualified(doubled, names[run]) for run, tape in found.items()} if doubled else found
+
+
+def _names(folders: Mapping[str, Path]) -> dict[str, str]:
+    """What runs are called, by how they are written: where two in different places are called alike, by their paths."""
+    places = {run: folder.resolve() for run, folder in folders.items()}
+    called = Counter(place.name for place in set(places.values()))
+    return {run: place.name if called[place.name] == 1 else str(place) for run, place in places.items()}
 
 
 def _by_folder(tapes: Mapping[str, AnswerTape], folders: Mapping[str, Path]) -> dict[Path, AnswerTape]:

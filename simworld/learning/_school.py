@@ -19,7 +19,7 @@ class Classroom(School):
     def __init__(self, part: Part, block: TrainBlock, seed: int, steps: int, roles: Mapping[str, Role]) -> None:
         self._part, self.seed, self.steps, self.roles = part, seed, steps, roles
         self.hidden, self.activation = tuple(block.hidden), block.activation
-        self.beside = part.outside
+        self.outside = part.outside
 
     def play(
         self,

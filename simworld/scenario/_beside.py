@@ -61,10 +61,13 @@ def check_beside(folder: Path, module: str) -> None:
     Raises:
         ScenarioError: It is not.
     """
-    own, loaded = source_beside(folder, module), sys.modules.get(module)
-    if own is None or loaded is None or not isinstance(getattr(loaded, "__loader__", None), _FromSource):
+    loaded = sys.modules.get(module)
+    if (
+        not isinstance(getattr(loaded, "__loader__", None), _FromSource)
+        or (own := source_beside(folder, module)) is None
+    ):
         return
-    run = str(loaded.__file__)
+    run = str(getattr(loaded, "__file__", None))
     if _RUN.get(run) != _digest(own.read_bytes()):
         same = Path(run) == own
         what = "it has changed since this process imported it" if same else f"this process has imported {run} instead"

@@ -38,7 +38,7 @@ class School(ABC):
     """Units of each hidden layer."""
     activation: Activation
     """Of the hidden layers."""
-    beside: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
     """What stands beside the society and has no part in branches that a watch makes of it, in words: interventions,
     probes that pay, and models and people who are asked."""
 

@@ -6,6 +6,7 @@ import pytest
 
 from simworld.errors import ScenarioError
 from simworld.execution import Change, Order, execute, forked, replay_run, withdraw
+from simworld.execution._taped import _names
 from simworld.people import Participants
 from simworld.scenario import load
 from simworld_analysis import Run, open_run
@@ -73,6 +74,13 @@ def test_two_runs_may_have_the_same_pseudonym_and_not_the_same_person(ward):
     tapes = [f"people.{name}={{kind: tape, run: {run}, match: seat}}" for name, run in zip("ab", runs, strict=True)]
     alike = execute(Order(load(going.study, [minds, *tapes]), going.study.parent / "alike")).run
     assert [one.name for one in Participants(alike).all()] == [f"p-001@{run}" for run in runs]
+    # However often one of them is named, and however it is written: it is one person.
+    first, second = runs
+    assert list(_names({"here": first, f"{first}/": first / ".", "there": second}).values()) == [
+        str(first),
+        str(first),
+        str(second),
+    ]
     # Named twice, it is one run, and nobody needs to be told from anybody.
     one = [
         f"people.a={{kind: tape, run: {runs[0]}, match: seat}}",

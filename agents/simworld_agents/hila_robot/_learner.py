@@ -87,9 +87,9 @@ class HilaRobotLearner(Learner):
         policy = CallPolicy(way=self._way, model=self._model)
         if policy.misfit(role):
             raise ValueError(f"{policy.misfit(role)}; accepted by hila_robot: the robots of operated_plaza")
-        if school.beside:
+        if school.outside:
             raise ValueError(
-                f"choices are followed in branches, in which {school.beside[0]} have no part; accepted: a scenario"
+                f"choices are followed in branches, in which {school.outside[0]} have no part; accepted: a scenario"
                 " without them"
             )
         HilaRobot.following(policy)  # the model of people is there

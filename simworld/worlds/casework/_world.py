@@ -55,7 +55,7 @@ class Casework(World):
     cost_defer: Annotated[float, Ge(0)] = 0.3
     """What it costs to ask the expert, whether or not there is an answer."""
     shared: bool = True
-    """Whether an expert is asked once about a case, and its answer is that of all who ask (everybody pays)."""
+    """Whether the first answer of an expert on a case is that of all who ask (everybody pays)."""
     keep: bool = False
     """Whether one may leave one's answer as it is; in the paper one takes over a peer's instead."""
     filled: Literal["teams", "places"] = "teams"
